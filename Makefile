@@ -1,0 +1,42 @@
+# make demo, test, bench, install: each installs what is missing (debian-packages.txt), builds by Meson in build/, and runs.
+#
+#   make test BUILDS="plain tsan"     only these builds (all: plain asan tsan ucontext aarch64)
+#   make install PREFIX=/usr DESTDIR=/tmp/tree
+
+.PHONY: all demo test bench deps install clean build deps-build deps-test deps-bench
+
+all: build
+
+deps:
+	@scripts/deps.sh
+
+deps-build:
+	@scripts/deps.sh build
+
+deps-test:
+	@scripts/deps.sh build test
+
+deps-bench:
+	@scripts/deps.sh build bench
+
+build: deps-build
+	@[ -f build/build.ninja ] || meson setup build -Dtests=false >/dev/null || { cat build/meson-logs/meson-log.txt 2>/dev/null; exit 1; }
+	@ninja -C build -n | grep -q 'no work to do' || ninja -C build
+
+demo: build
+	@scripts/demo.sh
+
+test: deps-test
+	@scripts/test.sh $(BUILDS)
+
+bench: deps-bench build
+	@ninja -C build --quiet meson-benchmark-prereq >/dev/null
+	@meson test -C build --benchmark --no-rebuild --num-processes 1 --verbose
+
+install: build
+	@[ -z "$(PREFIX)" ] || { meson configure build -Dprefix="$(PREFIX)" && ninja -C build >/dev/null; }
+	@DESTDIR="$(DESTDIR)" meson install -C build --no-rebuild --quiet
+	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
+
+clean:
+	rm -rf build build-asan build-tsan build-ucontext build-aarch64

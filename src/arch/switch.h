@@ -1,0 +1,16 @@
+/* The context switch. A context is one word: the stack pointer under which its callee-saved state was put away. */
+#ifndef PLAIT__SWITCH_H
+#define PLAIT__SWITCH_H
+
+#include <stddef.h>
+
+/* Puts the running context away in *save and goes on in `to`, where `value` is what its own plait__switch() returns, or
+ * what its entry function is given. Saves what the ABI calls callee-saved, the floating-point control state included (a
+ * task that calls fesetround() and then parks must not change the rounding of the next); never the signal mask. */
+void *plait__switch(void **save, void *to, void *value);
+
+/* Makes a context that will run entry(value) on the stack which ends (exclusively) at `top`; entry never returns.
+ * `bottom` is the lowest usable byte. Returns the context. */
+void *plait__switch_prepare(void *bottom, void *top, void (*entry)(void *value));
+
+#endif

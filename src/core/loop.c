@@ -1,0 +1,354 @@
+/* How a sleeping loop is woken. Other threads push strands onto the inbox, a stack in one word. Before it sleeps, the loop
+ * puts a sentinel there, in place of NULL; whoever replaces the sentinel rings the bell (a futex) or, when the loop sleeps in
+ * its poller, writes the poller's eventfd. So there is no second flag, and no wake-up between looking and sleeping is lost.
+ * A strand's `remote` is 1 from the first push until it is drained, so that it is in the inbox at most once. Because the home
+ * loop alone resumes a strand, it cannot be woken before its context is saved. */
+#define _GNU_SOURCE
+#include "core/loop.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <string.h>
+
+#include "base/atomic.h"
+#include "base/clock.h"
+#include "base/cpus.h"
+#include "base/panic.h"
+#include "base/sys.h"
+#include "core/overflow.h"
+#include "core/poller.h"
+#include "core/strand.h"
+
+enum {
+        BUDGET = 64,                            /* strands that run before the outside is looked at */
+        SPIN_NS = 2000,
+        HOT_MAX = 8
+};
+
+#define POLL_EVERY (100 * PLAIT_US)             /* a busy loop looks at descriptors this often */
+#define SLEEPS ((struct plait__strand *)1)      /* the sentinel */
+
+__thread struct plait__loop *plait__loop_here __attribute__((tls_model("initial-exec")));
+_Atomic bool plait__loop_forked;
+
+static struct plait__loop first;                /* so that a program's first thread needs no memory for its loop */
+static _Atomic(struct plait__loop *) all;       /* push only */
+static struct plait__loop *unused;              /* loops of threads that ended */
+static plait__spin guard;                       /* of unused, and of the first use */
+static pthread_key_t key;
+static bool prepared;
+
+/* ---- the default seams */
+
+static plait_time seam_now(struct plait__loop *loop)
+{
+        (void)loop;
+        return plait__clock_now();
+}
+
+/* xorshift64*, after Vigna, "An experimental exploration of Marsaglia's xorshift generators" (2016). */
+static uint64_t seam_random(struct plait__loop *loop)
+{
+        uint64_t x = loop->random_state;
+
+        x ^= x >> 12;
+        x ^= x << 25;
+        x ^= x >> 27;
+        plait__timers_init(&loop->timers, plait__loop_now(loop));
+        loop->random_state = x;
+        return x * UINT64_C(2685821657736338717);
+}
+
+static void futex_sleep(struct plait__loop *loop, plait_time until)
+{
+        struct plait__kernel_timespec moment = {until / PLAIT_S, until % PLAIT_S};
+
+        plait__sys.futex(&loop->bell, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, 0, until == PLAIT_FOREVER ? NULL : &moment,
+                         FUTEX_BITSET_MATCH_ANY);
+}
+
+static bool inbox_filled(const struct plait__loop *loop)
+{
+        return plait__load(&loop->inbox) != NULL;
+}
+
+/* Waits a little for a wake-up from a thread that is awake: 0.1 against 5 µs and more. Only when it has paid lately, and not
+ * by a thread that has itself just woken another: the kernel likes to place that one on our processor, where it would wait
+ * until we stop. */
+static bool spin(struct plait__loop *loop)
+{
+        plait_time end;
+        bool found;
+
+        if (loop->woke || loop->hot == 0 || plait__cpus() < 2) {
+                loop->woke = false;
+                return false;
+        }
+        end = plait__clock_now() + SPIN_NS;
+        do {
+                for (int i = 0; i < 16 && !inbox_filled(loop); i++)
+                        plait__pause();
+                found = inbox_filled(loop);
+        } while (!found && plait__clock_now() < end);
+        if (found && loop->hot < HOT_MAX)
+                loop->hot++;
+        else if (!found)
+                loop->hot--;
+        return found;
+}
+
+static bool arm_sources(struct plait__loop *loop)
+{
+        struct plait__source *source;
+        bool quiet = true;
+
+        for (source = loop->sources; source; source = source->next)
+                quiet &= source->arm(source, loop);
+        return quiet;
+}
+
+static void disarm_sources(struct plait__loop *loop)
+{
+        struct plait__source *source;
+
+        for (source = loop->sources; source; source = source->next)
+                source->disarm(source, loop);
+}
+
+/* Sleeps unless something is in the inbox. */
+static void sleep_until(struct plait__loop *loop, plait_time until)
+{
+        struct plait__strand *nobody = NULL, *sentinel = SLEEPS;
+        plait_time began = plait__loop_now(loop);
+
+        loop->sleeps_in_poller = loop->poller != NULL;
+        plait__store(&loop->bell, 0);
+        /* release: the two lines above, for plait__loop_push() */
+        if (!atomic_compare_exchange_strong_explicit(&loop->inbox, &nobody, SLEEPS, memory_order_release, memory_order_relaxed))
+                return;
+        if (loop->poller)
+                plait__poller_wait(loop, until);
+        else
+                futex_sleep(loop, until);
+        if (!atomic_compare_exchange_strong_explicit(&loop->inbox, &sentinel, NULL, memory_order_relaxed, memory_order_relaxed) &&
+            plait__loop_now(loop) - began < 25 * SPIN_NS && loop->hot < HOT_MAX)
+                loop->hot++;                    /* woken by another thread, soon after */
+}
+
+static void seam_poll(struct plait__loop *loop, plait_time until)
+{
+        if (until <= loop->now) {
+                if (loop->poller)
+                        plait__poller_wait(loop, 0);
+                return;
+        }
+        if (spin(loop))
+                return;
+        if (arm_sources(loop)) {
+                if (loop->blocks)
+                        loop->blocks(loop, true);
+                sleep_until(loop, until);
+                if (loop->blocks)
+                        loop->blocks(loop, false);
+        }
+        disarm_sources(loop);
+}
+
+struct plait__seams plait__seams = {.now = seam_now, .poll = seam_poll, .random = seam_random};
+
+/* ---- waking */
+
+static void ring(struct plait__loop *loop)
+{
+        if (loop->sleeps_in_poller) {
+                plait__poller_ring(loop);
+        } else {
+                plait__store(&loop->bell, 1);
+                plait__sys.futex(&loop->bell, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, NULL, 0);
+        }
+        if (plait__loop_here)
+                plait__loop_here->woke = true;
+}
+
+void plait__loop_push(struct plait__strand *strand)
+{
+        struct plait__loop *loop = strand->loop;
+        struct plait__strand *head = plait__load(&loop->inbox);
+
+        do {
+                strand->inbox_next = head == SLEEPS ? NULL : head;
+                /* release: the strand's link, for plait__loop_drain(); acquire: how it sleeps, from sleep_until() */
+        } while (!atomic_compare_exchange_weak_explicit(&loop->inbox, &head, strand, memory_order_acq_rel, memory_order_relaxed));
+        if (head == SLEEPS)
+                ring(loop);
+}
+
+void plait__loop_drain(struct plait__loop *loop)
+{
+        struct plait__strand *strand, *next, *list = NULL;
+
+        if (!inbox_filled(loop))
+                return;
+        strand = atomic_exchange_explicit(&loop->inbox, NULL, memory_order_acquire);
+        for (; strand; strand = next) {         /* the last that came is first: turned round */
+                next = strand->inbox_next;
+                strand->inbox_next = list;
+                list = strand;
+        }
+        for (; list; list = next) {
+                next = list->inbox_next;
+                /* acquire: what its waker wrote, even one that found `remote` set; release: our reading of the link */
+                atomic_exchange_explicit(&list->remote, 0, memory_order_acq_rel);
+                if (plait__unlikely(plait__load(&list->cancelled) & PLAIT__SPREAD))
+                        plait__spread(list);
+                plait__unpark(list);
+        }
+}
+
+/* ---- looking at the outside */
+
+static void look_timers(struct plait__loop *loop)
+{
+        struct plait__timer *timer;
+
+        while ((timer = plait__timers_pop(&loop->timers, loop->now)))
+                plait__unpark(plait__container(timer, struct plait__strand, timer));
+}
+
+void plait__loop_look(struct plait__loop *loop)
+{
+        struct plait__source *source;
+
+        loop->budget = BUDGET;
+        plait__loop_drain(loop);
+        for (source = loop->sources; source; source = source->next)
+                source->look(source, loop);
+        if (!loop->timers.count && !loop->poller)
+                return;
+        plait__loop_now(loop);
+        look_timers(loop);
+        if (loop->poller && loop->ready && loop->now - loop->polled >= POLL_EVERY)
+                loop->seams.poll(loop, 0);
+}
+
+void plait__loop_idle(struct plait__loop *loop)
+{
+        for (;;) {
+                plait__loop_look(loop);
+                if (loop->ready)
+                        return;
+                plait__stack_trim(loop);
+                loop->seams.poll(loop, plait__timers_next(&loop->timers));
+        }
+}
+
+/* ---- the life of a loop */
+
+static void thread_ends(void *loop)
+{
+        plait__loop_end(loop);
+}
+
+static void child_of_fork(void)
+{
+        plait__store(&plait__loop_forked, true);
+        plait__loop_here = NULL;                /* so that every call comes by plait__loop_make() */
+}
+
+static struct plait__loop *loop_memory(void)
+{
+        struct plait__loop *loop;
+
+        plait__spin_acquire(&guard);
+        if (!prepared) {
+                prepared = pthread_key_create(&key, thread_ends) == 0 && pthread_atfork(NULL, NULL, child_of_fork) == 0;
+                unused = &first;
+                plait__store(&all, &first);
+        }
+        loop = unused;
+        if (loop)
+                unused = loop->next_free;
+        plait__spin_release(&guard);
+        if (loop)
+                return loop;
+        loop = plait__sys.alloc(sizeof *loop);
+        if (!loop)
+                return NULL;
+        loop->next = plait__load(&all);
+        /* release: its link, for plait__loop_all() */
+        while (!atomic_compare_exchange_weak_explicit(&all, &loop->next, loop, memory_order_release, memory_order_relaxed))
+                ;
+        return loop;
+}
+
+static void loop_unused(struct plait__loop *loop)
+{
+        plait__spin_acquire(&guard);
+        loop->next_free = unused;
+        unused = loop;
+        plait__spin_release(&guard);
+}
+
+struct plait__loop *plait__loop_make(const char *call)
+{
+        struct plait__loop *loop;
+
+        if (plait__load(&plait__loop_forked))
+                plait__panic(call, "used after fork: a child of fork() must exec before it uses plait");
+        loop = loop_memory();
+        if (!loop)
+                return NULL;
+        loop->seams = plait__seams;
+        loop->main = plait__record_new(loop);
+        if (!loop->main) {
+                loop_unused(loop);
+                return NULL;
+        }
+        loop->errno_here = &errno;
+        loop->exceptions_here = plait__exceptions_here();
+        loop->ready = NULL;
+        loop->ready_end = &loop->ready;
+        loop->budget = BUDGET;
+        plait__timers_init(&loop->timers, plait__loop_now(loop));
+        loop->random_state = (uint64_t)plait__clock_now() * 2 + 1;
+        plait__store(&loop->main->strand.state, PLAIT__MAIN);
+        loop->current = loop->line = &loop->main->strand;
+        plait__fiber_adopt(&loop->main->fiber);
+        pthread_setspecific(key, loop);
+        plait__loop_here = loop;
+        return loop;
+}
+
+void plait__loop_end(struct plait__loop *loop)
+{
+        unsigned i;
+
+        if (plait__load(&loop->lodgers))
+                plait__panic("end of a thread", "a detached group that was opened on it is still open");
+        for (i = 0; i < PLAIT__LOOP_LOCALS; i++) {
+                if (loop->locals[i].value && loop->locals[i].end)
+                        loop->locals[i].end(loop->locals[i].value);
+                loop->locals[i].value = NULL;
+        }
+        plait__services_end(loop);
+        plait__loop_drain(loop);
+        plait__poller_end(loop);
+        plait__record_free(loop, loop->main);
+        plait__record_stock_return(loop);
+        plait__stack_stock_return(loop);
+        plait__overflow_thread_ends(loop);
+        plait__loop_here = NULL;
+        pthread_setspecific(key, NULL);
+        loop_unused(loop);
+}
+
+void **plait__loop_local(struct plait__loop *loop, unsigned index, void (*end)(void *value))
+{
+        loop->locals[index].end = end;
+        return &loop->locals[index].value;
+}
+
+struct plait__loop *plait__loop_all(void)
+{
+        return plait__load_acquire(&all);       /* pairs with loop_memory() */
+}

@@ -1,0 +1,157 @@
+#define _GNU_SOURCE
+#include "core/record.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/atomic.h"
+#include "base/sys.h"
+#include "core/loop.h"
+
+enum {
+        ROOM = 1 << 24,                         /* records whose addresses are reserved, at most */
+        STEP = 256,                             /* made usable at a time: 64 KiB */
+        STOCK = 32,                             /* given to a loop at a time */
+        STOCK_MAX = 512                         /* a loop that has more gives half of it back */
+};
+
+_Static_assert(sizeof(struct plait__strand) == 160 && (sizeof(struct plait_task) == 256 || sizeof(struct plait__fiber) > 16),
+               "four cache lines: 1,000,000 sleeping coroutines at 4.4 KiB each leave room for 256 bytes");
+
+struct plait__record_table plait__records = {.magic = "plait", .version = PLAIT__RECORD_VERSION, .record_size = sizeof(struct plait_task)};
+
+static plait__spin guard;                       /* of all below, and of the table's growth */
+static uint32_t usable;
+static struct plait_task *returned;             /* free records that no loop has */
+
+static struct plait_task *next_of(struct plait_task *task)
+{
+        return plait__task_of(task->strand.next);
+}
+
+static int table_reserve(void)
+{
+        size_t room = ROOM;
+        long address;
+
+        for (; room >= STEP; room /= 2) {       /* under RLIMIT_AS fewer may still be had */
+                address = plait__sys.mmap(NULL, room * sizeof(struct plait_task), PROT_NONE,
+                                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+                if (address >= 0 || address < -4095) {
+                        plait__records.records = (struct plait_task *)address;
+                        plait__records.room = (uint32_t)room;
+                        return 0;
+                }
+        }
+        return -1;
+}
+
+/* One record more; NULL: no memory. */
+static struct plait_task *table_grow(void)
+{
+        uint32_t count = plait__load(&plait__records.count);
+        struct plait_task *records;
+
+        if (!plait__records.records && table_reserve() < 0)
+                return NULL;
+        records = plait__records.records;
+        if (count == usable) {
+                if (usable + STEP > plait__records.room ||
+                    plait__sys.mprotect(records + usable, STEP * sizeof *records, PROT_READ | PROT_WRITE) < 0)
+                        return NULL;
+                usable += STEP;
+        }
+        plait__store_release(&plait__records.count, count + 1);        /* pairs with readers outside */
+        return &records[count];
+}
+
+static void refill(struct plait__loop *loop)
+{
+        struct plait_task *task;
+        int i;
+
+        plait__spin_acquire(&guard);
+        for (i = 0; i < STOCK; i++) {
+                task = returned;
+                if (task)
+                        returned = next_of(task);
+                else if (!(task = table_grow()))
+                        break;
+                task->strand.next = loop->records ? &loop->records->strand : NULL;
+                loop->records = task;
+                loop->record_count++;
+        }
+        plait__spin_release(&guard);
+}
+
+static void give_back(struct plait__loop *loop, size_t count)
+{
+        struct plait_task *task;
+
+        plait__spin_acquire(&guard);
+        while (count-- && (task = loop->records)) {
+                loop->records = next_of(task);
+                loop->record_count--;
+                task->strand.next = returned ? &returned->strand : NULL;
+                returned = task;
+        }
+        plait__spin_release(&guard);
+}
+
+static uint64_t new_id(struct plait__loop *loop)
+{
+        static _Atomic uint64_t ids;
+
+        if (loop->next_id == loop->last_id) {
+                loop->next_id = atomic_fetch_add_explicit(&ids, 1024, memory_order_relaxed);
+                loop->last_id = loop->next_id + 1024;
+        }
+        return ++loop->next_id;
+}
+
+struct plait_task *plait__record_new(struct plait__loop *loop)
+{
+        struct plait_task *task = loop->records;
+
+        if (plait__unlikely(!task)) {
+                refill(loop);
+                task = loop->records;
+                if (!task)
+                        return NULL;
+        }
+        loop->records = next_of(task);
+        loop->record_count--;
+        memset(task, 0, sizeof *task);
+        task->strand.loop = loop;
+        task->strand.deadline = PLAIT_FOREVER;
+        task->id = new_id(loop);
+        task->since = loop->now;
+        return task;
+}
+
+void plait__record_free(struct plait__loop *loop, struct plait_task *task)
+{
+        if (plait__unlikely(task->extra != NULL))
+                plait__sys.free(task->extra);
+        if (plait__unlikely(task->strand.flags & PLAIT__OWN_BYTES))
+                plait__sys.free(task->arg);
+        if (plait__unlikely(plait__load(&task->strand.remote)))
+                plait__loop_drain(loop);        /* the last wake-up of a strand that has ended */
+        plait__store(&task->strand.state, PLAIT__FREE);
+        task->strand.next = loop->records ? &loop->records->strand : NULL;
+        loop->records = task;
+        if (plait__unlikely(++loop->record_count > STOCK_MAX))
+                give_back(loop, STOCK_MAX / 2);
+}
+
+void plait__record_stock_return(struct plait__loop *loop)
+{
+        give_back(loop, loop->record_count);
+}
+
+struct plait__extra *plait__record_extra(struct plait_task *task)
+{
+        if (!task->extra)
+                task->extra = plait__sys.alloc(sizeof *task->extra);
+        return task->extra;
+}

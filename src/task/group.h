@@ -1,0 +1,104 @@
+/* Groups from the inside.
+ *
+ * A group is local if its tasks are coroutines of the loop that its owner runs on: then only that thread touches it, and it
+ * needs no lock. Any other group has its lock for everything below the scope. Locks are taken in the order: the tree's
+ * (cancel.c), a group's, that of a group further in, an executor's. Nothing is called out of a lock but plait__unpark() and an
+ * executor's cancel(). */
+#ifndef PLAIT__GROUP_H
+#define PLAIT__GROUP_H
+
+#include "base/atomic.h"
+#include "core/record.h"
+#include "core/scope.h"
+#include "plait/group.h"
+
+enum plait__group_state { PLAIT__GROUP_CLOSED, PLAIT__GROUP_OPEN, PLAIT__GROUP_ENDED };   /* ended: only failures are left */
+
+struct plait__group {
+        struct plait__scope scope;              /* first: core/scope.h relies on it; its last bytes: state, whether the
+                                                 * group is local, how many failures of posted tasks are kept */
+        struct plait_task *tasks;               /* all that have a record, by `siblings`; next: or NULL, prev: what points here */
+        struct plait_task *ended;               /* last of a ring by strand.next: ended, not yet handed out by next */
+        struct plait_task *withheld;            /* likewise: behind the limit */
+        struct plait_task *failed;              /* last of a ring by strand.wait.next: in order of failure */
+        struct plait__strand *waiters;          /* by strand.wait.next */
+        struct plait__loop *loop;               /* where it was opened */
+        plait_group *next_open;                 /* in strand.groups of its owner, if not local */
+        uint32_t live;                          /* tasks not ended */
+        uint32_t begun;                         /* handed to the executor and not ended */
+        uint32_t owed;                          /* started (not posted) ones not yet handed out by next */
+        uint32_t bound;                         /* of begun; 0: none */
+        uint32_t failures;
+        int32_t first_failure;
+        int16_t cut;                            /* a task was cut short: -ETIMEDOUT or -ECANCELED; 0: none */
+        int16_t start_failure;                  /* of the first start that could not be made */
+        plait__spin lock;
+} __attribute__((may_alias));
+
+_Static_assert(sizeof(struct plait__group) <= sizeof(((plait_group *)0)->private_), "the public type has room for the real one");
+
+static inline struct plait__group *plait__group_of(const plait_group *group)
+{
+        return (struct plait__group *)(uintptr_t)group->private_;
+}
+
+static inline void plait__group_lock(struct plait__group *group)
+{
+        if (!group->scope.group_local)
+                plait__spin_acquire(&group->lock);
+}
+
+static inline void plait__group_unlock(struct plait__group *group)
+{
+        if (!group->scope.group_local)
+                plait__spin_release(&group->lock);
+}
+
+/* Runs a task on the strand that has just begun, or (failed < 0) ends it with that; then ends it. The record may be gone
+ * afterwards. */
+void plait__task_body(struct plait_task *task, int failed);
+
+/* Runs it as the main line of this thread, whose own strand is current, and ends it. */
+void plait__task_on_line(struct plait__loop *loop, struct plait_task *task);
+
+/* The task has ended with `result`: on its own strand, or (one that never ran here) on any. */
+void plait__task_finish(struct plait_task *task, int result);
+
+/* Gives a task that its group counts as begun to the executor; ends it with the reason if that does not take it. */
+void plait__task_hand_over(struct plait_task *task);
+
+/* With the group locked: the task waits behind the limit; the next that has ended and was not handed out, or NULL. */
+void plait__group_withhold(struct plait__group *group, struct plait_task *task);
+struct plait_task *plait__group_next_ended(struct plait__group *group);
+
+/* Ends the scope of the group, once, and wakes what is inside it. */
+void plait__group_end_scope(plait_group *group, enum plait__cancel how);
+
+/* Wakes the strand, and the tasks of every group that it has open inside `within` (NULL: of all). */
+void plait__wake_below(struct plait__strand *strand, const struct plait__scope *within);
+
+/* A group that is not local is on its owner's list while it is open. */
+void plait__tree_add(struct plait__strand *owner, plait_group *group);
+void plait__tree_remove(struct plait__strand *owner, plait_group *group);
+
+/* Parks on the group until `done` (asked with the group locked) says so. `cancellable`: or until the strand's scopes other
+ * than `skip` have ended: then that is returned. */
+int plait__group_park(struct plait__strand *strand, plait_group *group, void *object,
+                      bool (*done)(struct plait__group *group, void *object), const struct plait__scope *skip, bool cancellable);
+
+/* The group's last steps, for plait_call() and map: waits for all (`cancellable`: cut short, it cancels and goes on), then
+ * takes the group apart. Between the two the tasks can still be read. */
+void plait__group_wait_all(struct plait__strand *strand, plait_group *group, bool cancellable);
+void plait__group_close(plait_group *group, struct plait__strand *strand);
+
+/* What plait_group_wait() returns once all have ended. */
+int plait__group_result(const plait_group *group);
+
+/* Wakes who waits on the group, to look again. */
+void plait__group_wake(plait_group *group);
+
+/* plait_group_start() in the name of another call. */
+struct plait_task *plait__group_start(const char *call, plait_group *group, const plait_task_options *options, plait_fn *fn, void *arg,
+                                      size_t size);
+
+#endif

@@ -1,0 +1,229 @@
+/* Map over an array. Items are not tasks: a few runners are, each of which takes the next items until none is left. A runner
+ * that begins starts the next one, so that there is always one more waiting for a place: where runners park (downloads on
+ * threads) the pool brings more of them in, up to the limit; where they compute, the waiting one finds nothing left to do.
+ *
+ * How many items a runner takes at once is found out as it goes: twice as many while a bite takes less than some tens of
+ * microseconds, one when it takes longer, so that tiny items cost little and long ones are shared out evenly. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/atomic.h"
+#include "base/clock.h"
+#include "base/panic.h"
+#include "core/strand.h"
+#include "plait/map.h"
+#include "task/executor.h"
+#include "task/group.h"
+
+enum { COROUTINES_AT_ONCE = 256 };
+
+#define BITE_SHORT (20 * PLAIT_US)
+#define BITE_LONG (100 * PLAIT_US)
+
+struct map {
+        const plait_map_options *options;
+        plait_fn *fn;
+        char *items;
+        size_t count, size;
+        size_t limit;                           /* of runners */
+        size_t bite_max;
+        plait_group group;
+        _Atomic size_t cursor;                  /* the next item that nobody has */
+        _Atomic size_t ended, told;             /* of progress: items, and what the caller was last told */
+        _Atomic size_t runners;
+        plait__spin lock;                       /* of failure */
+        plait_failure failure;
+};
+
+const void *plait__common_here;
+
+static int run_items(void *arg);
+
+static void start_runner(struct map *map)
+{
+        if (atomic_fetch_add_explicit(&map->runners, 1, memory_order_relaxed) >= map->limit)
+                return;
+        plait__group_start("plait_map", &map->group, NULL, run_items, map, 0);
+}
+
+static void note_failure(struct map *map, size_t index, int result)
+{
+        plait__spin_acquire(&map->lock);
+        if (map->failure.result == 0) {
+                map->failure.result = result;
+                map->failure.arg = map->items + index * map->size;
+                strncpy(map->failure.name, map->group.name ? map->group.name : "", sizeof map->failure.name - 1);
+        }
+        plait__spin_release(&map->lock);
+}
+
+/* One item; a failure that shall end the map is returned. */
+static int run_item(struct map *map, size_t index)
+{
+        int result = map->fn(map->items + index * map->size);
+        bool cut = (result == -ECANCELED || result == -ETIMEDOUT) && plait_cancelled() < 0;
+
+        if (plait__unlikely(plait__loop_here->current->scope != NULL))
+                plait__panic("plait_map", "an item's function returned while a scope or group that it opened is still open");
+        if (map->options->results)
+                map->options->results[index] = result;
+        if (result < 0 && !cut)
+                note_failure(map, index, result);
+        if (map->options->progress) {
+                atomic_fetch_add_explicit(&map->ended, 1, memory_order_relaxed);
+                plait__group_wake(&map->group);
+        }
+        return result < 0 && (cut || !map->options->keep_going) ? result : 0;
+}
+
+static size_t next_bite(const struct map *map, size_t bite, plait_time took)
+{
+        if (map->options->chunk)
+                return map->options->chunk;
+        if (took > BITE_LONG)
+                return bite > 1 ? bite / 2 : 1;
+        if (took < BITE_SHORT && bite * 2 <= map->bite_max)
+                return bite * 2;
+        return bite;
+}
+
+static int run_items(void *arg)
+{
+        struct map *map = arg;
+        bool fixed = map->bite_max == 1 || map->options->chunk, fresh = map->group.executor->class->fresh;
+        size_t bite = map->options->chunk && !fresh ? map->options->chunk : 1, first, index;
+        plait_time began = 0, now;
+        int rc;
+
+        if (plait__load(&map->cursor) < map->count)
+                start_runner(map);
+        if (!fixed)
+                began = plait__clock_now();
+        do {
+                first = atomic_fetch_add_explicit(&map->cursor, bite, memory_order_relaxed);
+                for (index = first; index < first + bite && index < map->count; index++) {
+                        rc = plait_cancelled();
+                        if (rc == 0)
+                                rc = run_item(map, index);
+                        if (rc < 0)
+                                return rc;
+                }
+                if (!fixed) {
+                        now = plait__clock_now();
+                        bite = next_bite(map, bite, now - began);
+                        began = now;
+                }
+        } while (index < map->count && !fresh);
+        return 0;
+}
+
+const void *plait_task_common(void)
+{
+        struct plait__loop *loop = plait__loop_here;
+        const struct plait_task *task = loop ? plait__task_of(loop->current) : NULL;
+        const struct map *map;
+
+        if (plait__common_here)
+                return plait__common_here;
+        if (!task || task->fn != run_items)
+                return NULL;
+        map = task->arg;
+        return map->options->common;
+}
+
+/* ---- the calling strand */
+
+static bool has_news(struct plait__group *group, void *object)
+{
+        struct map *map = plait__container(object, struct map, group);
+
+        return group->live == 0 || plait__load(&map->ended) != plait__load(&map->told);
+}
+
+static void tell_progress(struct map *map, struct plait__strand *strand)
+{
+        size_t ended;
+
+        do {
+                plait_ignore(plait__group_park(strand, &map->group, &map->group, has_news, &plait__group_of(&map->group)->scope, true));
+                ended = plait__load(&map->ended);
+                if (ended != plait__load(&map->told)) {
+                        plait__store(&map->told, ended);
+                        map->options->progress(map->options->progress_arg, ended, map->count);
+                }
+        } while (ended < map->count && plait__group_of(&map->group)->live &&
+                 plait__scope_state(strand, &plait__group_of(&map->group)->scope) == 0);
+}
+
+static size_t limit_of(const plait_map_options *options, const plait_executor *executor)
+{
+        if (options->limit)
+                return options->limit;
+        return executor->class->local ? COROUTINES_AT_ONCE : executor->class->width((plait_executor *)(uintptr_t)executor);
+}
+
+static int general_map(struct plait__strand *strand, const plait_map_options *options, plait_executor *executor, plait_fn *fn, void *items,
+                       size_t count, size_t size)
+{
+        struct map map = {.options = options, .fn = fn, .items = items, .count = count, .size = size};
+        size_t first = executor->class->local || !executor->workers ? 1 : executor->workers, i;
+        int rc;
+
+        map.group = (plait_group){.executor = executor, .within = options->within, .kill_after = options->kill_after, .name = "map"};
+        map.limit = limit_of(options, executor);
+        map.bite_max = executor->class->local || executor->class->fresh ? 1 : count / (executor->workers * 8) + 1;
+        if (map.limit == 0 || map.limit > count)
+                map.limit = count;
+        if (first > map.limit)
+                first = map.limit;
+        plait_group_open(&map.group);
+        for (i = 0; i < first; i++)
+                start_runner(&map);
+        if (options->progress)
+                tell_progress(&map, strand);
+        plait__group_wait_all(strand, &map.group, true);
+        rc = map.failure.result ? map.failure.result : plait__group_result(&map.group);
+        if (options->progress && plait__load(&map.ended) != plait__load(&map.told))
+                options->progress(options->progress_arg, plait__load(&map.ended), count);
+        plait__group_close(&map.group, strand);
+        plait_group_done(&map.group);
+        if (options->failure)
+                *options->failure = map.failure;
+        return rc;
+}
+
+int plait_map_with(const plait_map_options *options, plait_fn *fn, void *items, size_t count, size_t size)
+{
+        static const plait_map_options none;
+        struct plait__strand *strand = plait__strand_here("plait_map");
+        plait_executor *executor;
+        size_t i;
+        int rc;
+
+        if (!options)
+                options = &none;
+        if (!fn || size == 0 || (!items && count))
+                return -EINVAL;
+        if (!strand)
+                return -ENOMEM;
+        for (i = 0; options->results && i < count; i++)
+                options->results[i] = -ECANCELED;
+        if (options->statuses && count)
+                memset(options->statuses, 0, count * sizeof *options->statuses);
+        if (options->failure)
+                memset(options->failure, 0, sizeof *options->failure);
+        rc = plait__enter(strand);
+        if (rc < 0 || count == 0)
+                return rc;
+        executor = options->executor ? options->executor : plait_coroutines();
+        if (executor->class->map)
+                return executor->class->map(options, fn, items, count, size);
+        return general_map(strand, options, executor, fn, items, count, size);
+}
+
+int plait_map(plait_executor *executor, plait_fn *fn, void *items, size_t count, size_t size)
+{
+        plait_map_options options = {.executor = executor};
+
+        return plait_map_with(&options, fn, items, count, size);
+}

@@ -1,0 +1,47 @@
+/* A fresh thread for each task; it ends with the task. */
+#include "base/sys.h"
+#include "core/strand.h"
+#include "task/executor.h"
+#include "task/group.h"
+
+static void *thread_main(void *arg)
+{
+        struct plait__loop *loop;
+
+        while (!(loop = plait__loop_get("plait_own_thread")))
+                plait__spin_yield();            /* no memory: there is nobody to tell, and the task waits for this thread */
+        plait__task_on_line(loop, arg);
+        return NULL;
+}
+
+static size_t own_width(plait_executor *self)
+{
+        (void)self;
+        return 0;
+}
+
+static int own_start(plait_executor *self, struct plait_task *task)
+{
+        (void)self;
+        return plait__sys.thread_start(thread_main, task, task->extra ? task->extra->stack_bytes : 0);
+}
+
+static void own_cancel(plait_executor *self, struct plait_task *task)
+{
+        (void)self;
+        (void)task;                             /* it was woken already (cancel.c) */
+}
+
+static const struct plait__executor_class class = {
+        .fresh = true,
+        .width = own_width,
+        .start = own_start,
+        .cancel = own_cancel,
+};
+
+static struct plait_executor own = {.class = &class, .name = "own thread", .constant = true};
+
+plait_executor *plait_own_thread(void)
+{
+        return &own;
+}

@@ -1,0 +1,311 @@
+/* The life of one task, from beginning to end, and what may be asked about it. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/panic.h"
+#include "base/sys.h"
+#include "core/strand.h"
+#include "task/executor.h"
+#include "task/group.h"
+
+enum { POSTED_FAILURES_KEPT = 64 };             /* of a group that posts for ever */
+
+const char *plait_task_name(const plait_task *task)
+{
+        if (!task)
+                return "";
+        if (task->extra && task->extra->name[0])
+                return task->extra->name;
+        return task->group && task->group->name ? task->group->name : "";
+}
+
+/* ---- rings by strand.next, known by their last */
+
+static void ring_append(struct plait_task **last, struct plait_task *task)
+{
+        if (*last) {
+                task->strand.next = (*last)->strand.next;
+                (*last)->strand.next = &task->strand;
+        } else {
+                task->strand.next = &task->strand;
+        }
+        *last = task;
+}
+
+static struct plait_task *ring_pop(struct plait_task **last)
+{
+        struct plait_task *first;
+
+        if (!*last)
+                return NULL;
+        first = plait__task_of((*last)->strand.next);
+        if (first == *last)
+                *last = NULL;
+        else
+                (*last)->strand.next = first->strand.next;
+        return first;
+}
+
+struct plait_task *plait__group_next_ended(struct plait__group *group)
+{
+        return ring_pop(&group->ended);
+}
+
+void plait__group_withhold(struct plait__group *group, struct plait_task *task)
+{
+        task->strand.flags |= PLAIT__WITHHELD;
+        ring_append(&group->withheld, task);
+}
+
+/* ---- beginning */
+
+static int begin(struct plait_task *task)
+{
+        struct plait__group *group = plait__group_of(task->group);
+
+        if (!group->scope.group_local) {                    /* so that a cancel either sees it running, or is seen by it */
+                plait__spin_acquire(&group->lock);
+                plait__store(&task->strand.state, PLAIT__RUNNING);
+                plait__spin_release(&group->lock);
+        }
+        if (task->extra && task->extra->within)
+                task->extra->deadline = plait__clock_after(plait__loop_now(task->strand.loop), task->extra->within);
+        plait__scope_begin_task(&task->strand);
+        return task->strand.flags & PLAIT__POSTED ? 0 : plait__check_slow(&task->strand);
+}
+
+static void check_end(const struct plait_task *task)
+{
+        const struct plait__scope *scope = task->strand.scope;
+
+        if (!scope)
+                return;
+        plait__panic("task", "the task '%s' returned while a %s that it opened is still open", plait_task_name(task),
+                     scope->kind == PLAIT__SCOPE_GROUP ? "group" : "scope");
+}
+
+void plait__task_body(struct plait_task *task, int failed)
+{
+        int result = failed < 0 ? failed : begin(task);
+
+        if (result == 0) {
+                if (task->strand.loop->gil)
+                        plait__gil_return(&task->strand, task->strand.loop->gil);
+                result = task->fn(task->arg);
+                check_end(task);
+        }
+        plait__task_finish(task, result);
+}
+
+void plait__task_on_line(struct plait__loop *loop, struct plait_task *task)
+{
+        task->strand.loop = loop;
+        task->fiber = loop->main->fiber;
+        loop->line = loop->current = &task->strand;
+        plait__task_body(task, 0);
+}
+
+/* The thread's own strand has its line again: the task's record may be gone as soon as its end is known. */
+static void leave_line(struct plait__loop *loop, struct plait_task *task)
+{
+        loop->main->fiber = task->fiber;
+        loop->line = loop->current = &loop->main->strand;
+}
+
+/* ---- ending */
+
+/* What the end means for the group. */
+enum verdict { SUCCESS, FAILURE, CUT, IGNORED };
+
+static enum verdict judge(struct plait_task *task, int result, int *ret_state)
+{
+        struct plait__group *group = plait__group_of(task->group);
+        struct plait__scope *scope = &group->scope;
+        int outer;
+
+        if (result >= 0)
+                return SUCCESS;
+        if (plait__load(&task->strand.cancelled) & PLAIT__CANCELLED)
+                return IGNORED;
+        if (result != -ECANCELED && result != -ETIMEDOUT)
+                return FAILURE;
+        *ret_state = plait__scope_state(&task->strand, NULL);
+        if (*ret_state == 0)
+                return FAILURE;
+        if (plait__load(&scope->cancelled) != PLAIT__CANCEL_QUIET)
+                return CUT;
+        outer = scope->owner || scope->parent ? plait__scope_state_from(plait__loop_here, scope->owner, scope->parent) : 0;
+        return outer ? CUT : IGNORED;
+}
+
+static void note_failure(struct plait__group *group, struct plait_task *task, int result)
+{
+        struct plait__link *link = &task->strand.wait, *last;
+        bool posted = task->strand.flags & PLAIT__POSTED;
+
+        if (group->failures++ == 0)
+                group->first_failure = result;
+        if (!posted || group->scope.group_kept < POSTED_FAILURES_KEPT) {
+                group->scope.group_kept = (uint8_t)(group->scope.group_kept + posted);
+                last = group->failed ? &group->failed->strand.wait : link;
+                link->next = last == link ? link : last->next;
+                last->next = link;
+                group->failed = task;
+                task->strand.flags |= PLAIT__FAILED;
+        }
+}
+
+static void unlink_task(struct plait_task *task)
+{
+        struct plait__group *group = plait__group_of(task->group);
+        struct plait__link *link = &task->siblings;
+
+        if (link->prev)
+                link->prev->next = link->next;
+        else
+                group->tasks = link->next ? plait__container(link->next, struct plait_task, siblings) : NULL;
+        if (link->next)
+                link->next->prev = link->prev;
+}
+
+static void wake_waiters(struct plait__group *group)
+{
+        struct plait__strand *waiter, *next;
+
+        for (waiter = group->waiters; waiter; waiter = next) {
+                next = waiter->wait.next ? plait__container(waiter->wait.next, struct plait__strand, wait) : NULL;
+                plait__unpark(waiter);
+        }
+}
+
+void plait__group_wake(plait_group *group)
+{
+        struct plait__group *inner = plait__group_of(group);
+
+        plait__group_lock(inner);
+        wake_waiters(inner);
+        plait__group_unlock(inner);
+}
+
+void plait__task_finish(struct plait_task *task, int result)
+{
+        struct plait__loop *here = plait__loop_here;
+        struct plait__strand *strand = &task->strand;
+        plait_group *public = task->group;
+        struct plait__group *group = plait__group_of(public);
+        struct plait_task *next;
+        int state = 0;
+        enum verdict verdict = judge(task, result, &state);
+        bool gone = false;
+
+        if (strand->gil)
+                plait__gil_leave(strand, strand->gil);
+        if (strand->timer.place)
+                plait__timers_remove(&strand->loop->timers, &strand->timer);
+        if (here->line == strand)
+                leave_line(here, task);
+        if (verdict == FAILURE && !public->keep_going)
+                plait__group_end_scope(public, PLAIT__CANCEL_FAILURE);  /* while the group is surely there */
+
+        plait__group_lock(group);
+        task->result = result;
+        plait__store(&strand->state, PLAIT__ENDED);
+        if (verdict == FAILURE)
+                note_failure(group, task, result);
+        else if (verdict == CUT && !group->cut)
+                group->cut = (int16_t)state;
+        group->live--;
+        group->begun--;
+        next = ring_pop(&group->withheld);
+        if (next) {
+                next->strand.flags &= (uint8_t)~PLAIT__WITHHELD;
+                group->begun++;
+        }
+        if (!(strand->flags & PLAIT__POSTED)) {
+                ring_append(&group->ended, task);
+        } else if (!(strand->flags & PLAIT__FAILED)) {
+                unlink_task(task);
+                gone = true;
+        }
+        if (strand->loop == here && plait__load(&strand->remote))
+                plait__loop_drain(here);        /* the last wake-up that is under way: nobody touches the strand after this */
+        wake_waiters(group);
+        plait__group_unlock(group);             /* from here on the group may be gone, unless `next` holds it */
+        if (gone)
+                plait__record_free(here, task);
+        if (next)
+                plait__task_hand_over(next);
+}
+
+void plait__task_hand_over(struct plait_task *task)
+{
+        plait_executor *executor = task->group->executor;
+        int rc = executor->class->start(executor, task);
+
+        if (rc < 0) {
+                task->strand.loop = plait__loop_here;
+                plait__task_finish(task, rc);
+        }
+}
+
+__attribute__((constructor)) static void join_core(void)
+{
+        plait__strand_body = plait__task_body;
+}
+
+/* ---- asking */
+
+int plait_task_result(const plait_task *task)
+{
+        struct plait__group *group;
+        int result;
+
+        if (!task)
+                return -ENOMEM;
+        group = plait__group_of(task->group);
+        plait__group_lock(group);
+        result = plait__load(&task->strand.state) == PLAIT__ENDED ? task->result : -EINPROGRESS;
+        plait__group_unlock(group);
+        return result;
+}
+
+void *plait_task_arg(const plait_task *task)
+{
+        return task ? task->arg : NULL;
+}
+
+pid_t plait_task_pid(const plait_task *task)
+{
+        return task && task->extra ? task->extra->pid : 0;
+}
+
+int plait_task_status(const plait_task *task)
+{
+        return task && plait_task_result(task) != -EINPROGRESS ? task->status : 0;
+}
+
+static bool task_done(struct plait__group *group, void *object)
+{
+        const struct plait_task *task = object;
+
+        (void)group;
+        return plait__load(&task->strand.state) == PLAIT__ENDED;
+}
+
+int plait_task_wait(plait_task *task, int *ret)
+{
+        struct plait__strand *strand = plait__strand_here(__func__);
+        int rc;
+
+        if (!strand)
+                return -ENOMEM;
+        if (task && strand == &task->strand)
+                plait__panic(__func__, "the task '%s' waits for itself", plait_task_name(task));
+        rc = plait__enter(strand);
+        if (rc == 0 && task)
+                rc = plait__group_park(strand, task->group, task, task_done, NULL, true);
+        if (rc == 0 && ret)
+                *ret = plait_task_result(task);
+        return rc;
+}
