@@ -1,5 +1,6 @@
 # make demo, test, bench, install: each installs what is missing (debian-packages.txt), builds by Meson in build/, and runs.
 #
+#   make demo URLS="https://… https://…" JSON=FILE   downloads these; writes the figures
 #   make test BUILDS="plain tsan"     only these builds (all: plain asan tsan ucontext aarch64)
 #   make install PREFIX=/usr DESTDIR=/tmp/tree
 
@@ -24,7 +25,7 @@ build: deps-build
 	@ninja -C build -n | grep -q 'no work to do' || ninja -C build
 
 demo: build
-	@scripts/demo.sh
+	@JSON="$(JSON)" scripts/demo.sh $(URLS)
 
 test: deps-test
 	@scripts/test.sh $(BUILDS)

@@ -1,10 +1,4 @@
 #!/bin/sh
-# Builds are done: shows the examples at work.
+# The demo on what is built: scripts/demo.sh [URL...], with JSON=FILE in the environment its figures go there too.
 cd "$(dirname "$0")/.." || exit 1
-for example in build/examples/*; do
-        if [ -d "$example" ] || [ ! -x "$example" ]; then
-                continue
-        fi
-        echo "\$ $example"
-        "$example" || exit
-done
+exec build/demo/demo build/cmd/plait ${JSON:+--json "$JSON"} "$@"

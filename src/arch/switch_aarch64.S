@@ -1,7 +1,7 @@
 /* void *plait__switch(void **save, void *to, void *value)
  *
- * Left by `br x16`, not by `ret`, for the same reason as on x86-64; return addresses stay signed with the stack pointer of
- * their own stack, so pointer authentication needs nothing. fpcr is saved for the sake of fesetround(). */
+ * Left by `ret`, for the same reason as on x86-64. Return addresses stay signed with the stack pointer of their own stack, so
+ * pointer authentication needs nothing. fpcr is saved for the sake of fesetround(). */
         .text
         .globl  plait__switch
         .hidden plait__switch
@@ -65,9 +65,8 @@ plait__switch:
         .cfi_restore x28
         .cfi_restore x29
         .cfi_restore x30
-        mov     x16, x30
         mov     x0, x2
-        br      x16
+        ret
         .cfi_endproc
         .size   plait__switch, . - plait__switch
 
@@ -79,7 +78,6 @@ plait__switch:
         .cfi_undefined x30
         nop                                     /* unwinders look up the pc less one */
 plait__switch_begin:
-        hint    #36                             /* bti j */
         mov     x29, #0
         mov     x30, #0
         blr     x19

@@ -8,6 +8,7 @@
 #define PLAIT__SYS_H
 
 #include <poll.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -17,6 +18,8 @@
 #include <time.h>
 
 #include "plait/base.h"
+
+struct statx;
 
 struct plait__kernel_timespec { int64_t seconds, nanoseconds; };
 
@@ -63,7 +66,18 @@ struct plait__kernel_timespec { int64_t seconds, nanoseconds; };
         X(sendmsg, (int fd, const struct msghdr *message, int flags), (fd, (long)message, flags, 0, 0, 0))             \
         X(recvmsg, (int fd, struct msghdr *message, int flags), (fd, (long)message, flags, 0, 0, 0))                   \
         X(pidfd_open, (pid_t pid, unsigned flags), (pid, (long)flags, 0, 0, 0, 0))                                     \
-        X(pidfd_send_signal, (int pidfd, int signal), (pidfd, signal, 0, 0, 0, 0))
+        X(pidfd_send_signal, (int pidfd, int signal), (pidfd, signal, 0, 0, 0, 0)) \
+        X(kill, (pid_t pid, int signal), (pid, signal, 0, 0, 0, 0))                                                    \
+        X(waitid, (int kind, int id, siginfo_t *info, int options), (kind, id, (long)info, options, 0, 0))             \
+        X(getpid, (void), (0, 0, 0, 0, 0, 0))                                                                          \
+        X(getppid, (void), (0, 0, 0, 0, 0, 0))                                                                         \
+        X(prctl, (int option, unsigned long value), (option, (long)value, 0, 0, 0, 0))                                 \
+        X(prlimit64, (pid_t pid, int resource, const void *limit, void *ret), (pid, resource, (long)limit, (long)ret, 0, 0)) \
+        X(signalfd4, (int fd, const void *mask, size_t size, int flags), (fd, (long)mask, (long)size, flags, 0, 0))    \
+        X(openat, (int folder, const char *path, int flags, int mode), (folder, (long)path, flags, mode, 0, 0))        \
+        X(pread64, (int fd, void *buffer, size_t size, long offset), (fd, (long)buffer, (long)size, offset, 0, 0))     \
+        X(statx, (int folder, const char *path, int flags, unsigned mask, struct statx *ret),                          \
+          (folder, (long)path, flags, mask, (long)ret, 0))
 
 struct plait__sys {
 #define PLAIT__SYS_POINTER(name, parameters, arguments) long (*name) parameters;
@@ -72,6 +86,10 @@ struct plait__sys {
         void *(*alloc)(size_t size);            /* zeroed; NULL when there is no memory */
         void (*free)(void *memory);
         int (*thread_start)(void *(*fn)(void *), void *arg, size_t stack_bytes);        /* detached, all signals blocked */
+
+        /* Starts a program with /dev/null as 0, fds[i] as 3 + i, nothing above, and no signal blocked but SIGINT. */
+        int (*spawn)(pid_t *ret, const char *path, char *const argv[], const int *fds, int count);
+        int (*fork)(void);                      /* with the program's pthread_atfork() handlers */
 };
 
 extern PLAIT_API struct plait__sys plait__sys;

@@ -33,6 +33,7 @@ struct plait__seams {
  * engine's completions). `arm` returns false if something has come since: then the loop does not sleep. */
 struct plait__source {
         struct plait__source *next;
+        bool (*peek)(const struct plait__source *source);              /* whether a look would find something; while spinning */
         void (*look)(struct plait__source *source, struct plait__loop *loop);
         bool (*arm)(struct plait__source *source, struct plait__loop *loop);
         void (*disarm)(struct plait__source *source, struct plait__loop *loop);
@@ -54,7 +55,8 @@ struct plait__loop {
 
         /* waking from other threads: see plait__loop_push() */
         _Atomic(struct plait__strand *) inbox;
-        _Atomic uint32_t bell;                  /* 1: rung; a futex */
+        _Atomic uint32_t *bell;                 /* 1: rung; a futex: own_bell, or a word that other processes see too */
+        _Atomic uint32_t own_bell;
         bool sleeps_in_poller;                  /* how it sleeps, written before the inbox says that it does */
         bool woke;                              /* it has just woken a sleeping thread: see plait__loop_spin() */
         uint8_t hot;                            /* credit for spinning before sleeping */
@@ -93,7 +95,7 @@ extern PLAIT_API __thread struct plait__loop *plait__loop_here __attribute__((tl
 extern PLAIT_API struct plait__seams plait__seams;
 
 /* The loop of this thread, made if need be; NULL: no memory. Aborts in a child of fork(), naming `call`. */
-struct plait__loop *plait__loop_make(const char *call);
+PLAIT_API struct plait__loop *plait__loop_make(const char *call);
 
 static inline struct plait__loop *plait__loop_get(const char *call)
 {

@@ -137,6 +137,8 @@ void plait__record_free(struct plait__loop *loop, struct plait_task *task)
                 plait__sys.free(task->arg);
         if (plait__unlikely(plait__load(&task->strand.remote)))
                 plait__loop_drain(loop);        /* the last wake-up of a strand that has ended */
+        if (plait__unlikely(plait__load(&task->strand.cancelled)))
+                plait__strand_uncancel(&task->strand);
         plait__store(&task->strand.state, PLAIT__FREE);
         task->strand.next = loop->records ? &loop->records->strand : NULL;
         loop->records = task;

@@ -7,6 +7,40 @@
 #include "base/panic.h"
 #include "core/strand.h"
 
+_Atomic uint32_t plait__cancels;
+
+bool plait__scope_cancel(struct plait__scope *scope, enum plait__cancel how)
+{
+        uint32_t none = PLAIT__CANCEL_NONE;
+
+        atomic_fetch_add_explicit(&plait__cancels, 1, memory_order_relaxed);
+        if (atomic_compare_exchange_strong_explicit(&scope->cancelled, &none, how, memory_order_relaxed, memory_order_relaxed))
+                return true;
+        atomic_fetch_sub_explicit(&plait__cancels, 1, memory_order_relaxed);
+        return false;
+}
+
+bool plait__strand_cancel(struct plait__strand *strand)
+{
+        atomic_fetch_add_explicit(&plait__cancels, 1, memory_order_relaxed);
+        if (!(atomic_fetch_or_explicit(&strand->cancelled, PLAIT__CANCELLED, memory_order_relaxed) & PLAIT__CANCELLED))
+                return true;
+        atomic_fetch_sub_explicit(&plait__cancels, 1, memory_order_relaxed);
+        return false;
+}
+
+void plait__scope_uncancel(struct plait__scope *scope)
+{
+        if (atomic_exchange_explicit(&scope->cancelled, PLAIT__CANCEL_NONE, memory_order_relaxed))
+                atomic_fetch_sub_explicit(&plait__cancels, 1, memory_order_relaxed);
+}
+
+void plait__strand_uncancel(struct plait__strand *strand)
+{
+        if (atomic_fetch_and_explicit(&strand->cancelled, (uint8_t)~PLAIT__CANCELLED, memory_order_relaxed) & PLAIT__CANCELLED)
+                atomic_fetch_sub_explicit(&plait__cancels, 1, memory_order_relaxed);
+}
+
 static plait_time earlier(plait_time a, plait_time b)
 {
         return a < b ? a : b;
@@ -74,6 +108,8 @@ bool plait__scope_remove(struct plait__strand *strand, struct plait__scope *scop
         if (strand->timer.place && strand->timer.moment < strand->deadline)
                 plait__timers_remove(&strand->loop->timers, &strand->timer);
         scope->kind = 0;
+        if (plait__unlikely(plait__load(&scope->cancelled)))
+                plait__scope_uncancel(scope);
         return true;
 }
 

@@ -39,6 +39,18 @@ struct plait__scope {
 
 _Static_assert(sizeof(struct plait__scope) <= sizeof(plait_scope), "the public type has room for the real one");
 
+/* How many scopes and tasks are cancelled just now, in the whole process: while it is 0, which is nearly always, nobody need
+ * look along a chain. Counted before the mark is set. */
+extern PLAIT_API _Atomic uint32_t plait__cancels;
+
+/* Marks a scope, or a strand's task; false: it was marked before. */
+bool plait__scope_cancel(struct plait__scope *scope, enum plait__cancel how);
+bool plait__strand_cancel(struct plait__strand *strand);
+
+/* The mark goes with what bears it. */
+void plait__scope_uncancel(struct plait__scope *scope);
+void plait__strand_uncancel(struct plait__strand *strand);
+
 /* A group's own scope is the first of its private words. */
 static inline struct plait__scope *plait__group_scope(const plait_group *group)
 {

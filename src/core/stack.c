@@ -153,7 +153,7 @@ static int refill(struct plait__stack_stock *stock, int class)
         if (!plait__load(&arena->base))
                 rc = arena_open(arena, class);
         if (rc == 0 && arena->returned) {
-                stock->free = arena->returned;
+                stock->trimmed = arena->returned;
                 arena->returned = NULL;
         } else if (rc == 0) {
                 rc = arena_span(arena, class, stock);
@@ -167,15 +167,19 @@ static char *slot_of(const struct plait__stack *stack, int class)
         return plait__load(&arenas[class].base) + (size_t)(stack - arenas[class].stacks) * slot_bytes(class);
 }
 
-static struct plait__stack *next_free(const struct plait__stack *stack)
-{
-        return (struct plait__stack *)(void *)stack->strand;
-}
-
 static void push_free(struct plait__stack **list, struct plait__stack *stack)
 {
         stack->strand = (struct plait__strand *)(void *)*list;
         *list = stack;
+}
+
+static struct plait__stack *pop_free(struct plait__stack **list)
+{
+        struct plait__stack *stack = *list;
+
+        if (stack)
+                *list = (struct plait__stack *)(void *)stack->strand;
+        return stack;
 }
 
 static struct plait__stack *first_use(struct plait__stack_stock *stock, int class)
@@ -192,56 +196,51 @@ static struct plait__stack *first_use(struct plait__stack_stock *stock, int clas
 struct plait__stack *plait__stack_take(struct plait__loop *loop, int class)
 {
         struct plait__stack_stock *stock = &loop->stacks[class];
-        struct plait__stack *stack = stock->free;
+        struct plait__stack *stack = pop_free(&stock->hot);
 
         if (plait__likely(stack != NULL)) {
-                stock->free = next_free(stack);
-                stock->count -= stock->count > 0;
+                stock->hot_count--;
                 return stack;
         }
+        stock->quiet = 0;
+        if ((stack = pop_free(&stock->cold)) || (stack = pop_free(&stock->trimmed)))
+                return stack;
         if (stock->span == stock->span_end && refill(stock, class) < 0)
                 return NULL;
-        if (stock->free)
-                return plait__stack_take(loop, class);
-        return first_use(stock, class);
+        stack = pop_free(&stock->trimmed);      /* of a loop that is gone */
+        return stack ? stack : first_use(stock, class);
 }
 
 void plait__stack_give(struct plait__loop *loop, struct plait__stack *stack)
 {
         struct plait__stack_stock *stock = &loop->stacks[class_of(stack)];
 
-        stack->flags &= (uint8_t)~PLAIT__STACK_TRIMMED;
-        push_free(&stock->free, stack);
-        stock->count++;
+        if (stock->hot_count < PLAIT__STACK_HOT) {
+                push_free(&stock->hot, stack);
+                stock->hot_count++;
+        } else {
+                push_free(&stock->cold, stack);
+        }
 }
 
-static void trim(struct plait__stack *stack, int class)
+static void trim(struct plait__stack_stock *stock, struct plait__stack *stack, int class)
 {
         plait__sys.madvise(slot_of(stack, class) + PLAIT__STACK_GUARD, slot_bytes(class) - PLAIT__STACK_GUARD, MADV_DONTNEED);
-        stack->flags |= PLAIT__STACK_TRIMMED;
+        push_free(&stock->trimmed, stack);
 }
 
-/* Free stacks lie with the trimmed ones at the cold end. */
 void plait__stack_trim(struct plait__loop *loop)
 {
+        struct plait__stack_stock *stock;
         struct plait__stack *stack;
-        unsigned skipped, trimmed;
-        int class;
+        int class, i;
 
         for (class = 0; class < PLAIT__STACK_CLASSES; class++) {
-                if (loop->stacks[class].count <= PLAIT__STACK_KEPT)
+                stock = &loop->stacks[class];
+                if (plait__likely(!stock->cold) || ++stock->quiet < PLAIT__STACK_QUIET)
                         continue;
-                stack = loop->stacks[class].free;
-                for (skipped = 0; stack && skipped < PLAIT__STACK_KEPT; skipped++)
-                        stack = next_free(stack);
-                for (trimmed = 0; stack && trimmed < PLAIT__STACK_TRIM_BATCH; stack = next_free(stack)) {
-                        if (stack->flags & PLAIT__STACK_TRIMMED)
-                                continue;
-                        trim(stack, class);
-                        trimmed++;
-                }
-                if (!stack)
-                        loop->stacks[class].count = PLAIT__STACK_KEPT;
+                for (i = 0; i < PLAIT__STACK_TRIM_BATCH && (stack = pop_free(&stock->cold)); i++)
+                        trim(stock, stack, class);
         }
 }
 
@@ -254,16 +253,14 @@ void plait__stack_stock_return(struct plait__loop *loop)
         for (class = 0; class < PLAIT__STACK_CLASSES; class++) {
                 stock = &loop->stacks[class];
                 while (stock->span != stock->span_end)
-                        push_free(&stock->free, first_use(stock, class));
-                while ((stack = stock->free)) {
-                        stock->free = next_free(stack);
-                        if (!(stack->flags & PLAIT__STACK_TRIMMED))
-                                trim(stack, class);
-                        plait__spin_acquire(&arenas[class].guard);
+                        push_free(&stock->trimmed, first_use(stock, class));
+                while ((stack = pop_free(&stock->hot)) || (stack = pop_free(&stock->cold)))
+                        trim(stock, stack, class);
+                plait__spin_acquire(&arenas[class].guard);
+                while ((stack = pop_free(&stock->trimmed)))
                         push_free(&arenas[class].returned, stack);
-                        plait__spin_release(&arenas[class].guard);
-                }
-                stock->count = 0;
+                plait__spin_release(&arenas[class].guard);
+                stock->hot_count = stock->quiet = 0;
         }
 }
 

@@ -24,11 +24,12 @@ enum {
         PLAIT__STACK_CLASSES = 15,              /* up to 1 GiB */
         PLAIT__STACK_GUARD = 16384,
         PLAIT__STACK_COLOURS = 32,              /* of 64 bytes: 2 KiB at most */
-        PLAIT__STACK_KEPT = 256,                /* free stacks whose pages an idle loop keeps, per class */
-        PLAIT__STACK_TRIM_BATCH = 64            /* how many it trims before it sleeps */
+        PLAIT__STACK_HOT = 256,                 /* free stacks whose pages a loop keeps, per class */
+        PLAIT__STACK_QUIET = 16,                /* after so many idle moments it trims the others, */
+        PLAIT__STACK_TRIM_BATCH = 64            /* so many before it sleeps */
 };
 
-enum plait__stack_flags { PLAIT__STACK_GUARDED = 1, PLAIT__STACK_TRIMMED = 2 };
+enum plait__stack_flags { PLAIT__STACK_GUARDED = 1 };
 
 struct plait__stack {
         struct plait__strand *strand;           /* who runs on it, or the next free one while it is free */
@@ -38,11 +39,13 @@ struct plait__stack {
         uint8_t flags;
 };
 
-/* Per loop and class: free stacks, last freed first, and what is left of its span. */
+/* Per loop and class: free stacks, and what is left of its span. A few that were freed last are kept as they are (hot); of the
+ * rest (cold) an idle loop gives the pages back, once they have not been needed for a while (trimmed). */
 struct plait__stack_stock {
-        struct plait__stack *free;
+        struct plait__stack *hot, *cold, *trimmed;
         struct plait__stack *span, *span_end;
-        size_t count;                           /* of free ones that may still have pages, and some more */
+        unsigned hot_count;
+        unsigned quiet;                         /* how often the loop idled since a cold one was needed */
 };
 
 /* The class whose usable size holds `bytes` (0: the default); -1: more than the largest. */
@@ -54,7 +57,7 @@ struct plait__stack *plait__stack_take(struct plait__loop *loop, int class);
 /* The stack goes back to the loop. Its frames may still be in use until the next switch. */
 void plait__stack_give(struct plait__loop *loop, struct plait__stack *stack);
 
-/* An idle loop gives the pages of its coldest free stacks back, a batch at a time. */
+/* The loop is idle: a batch of cold stacks may be trimmed. */
 void plait__stack_trim(struct plait__loop *loop);
 
 /* What a loop has in stock goes to whoever comes next; the pages go back to the system. */

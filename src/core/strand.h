@@ -25,12 +25,13 @@ PLAIT_API void plait__unpark(struct plait__strand *strand);
 void plait__yield(struct plait__strand *strand);
 
 /* What every waiting call asks on entry, before any effect: 0, -ETIMEDOUT or -ECANCELED. */
-int plait__check_slow(struct plait__strand *strand);
+PLAIT_API int plait__check_slow(struct plait__strand *strand);
 
 static inline int plait__check(struct plait__strand *strand)
 {
-        if (plait__likely(!strand->scope && !plait__task_of(strand)->group))
-                return 0;                       /* a main line without scopes */
+        if (plait__likely(!plait__load(&plait__cancels)) &&
+            (strand->deadline == PLAIT_FOREVER || plait__loop_now(strand->loop) < strand->deadline))
+                return 0;
         return plait__check_slow(strand);
 }
 
@@ -58,7 +59,7 @@ void plait__services_end(struct plait__loop *loop);
 /* Waits for `granted`, which another strand sets when it hands over, until the strand's deadline or cancel. Returns 0 once
  * granted, else what ended. The caller unlinks itself if not granted. `until` bounds the wait beside the deadline (then 0 is
  * returned ungranted). */
-int plait__wait_granted(struct plait__strand *strand, enum plait__reason reason, plait_time until);
+PLAIT_API int plait__wait_granted(struct plait__strand *strand, enum plait__reason reason, plait_time until);
 
 /* The other side: hands over, then wakes. When the waiter sees GRANTED, nobody touches its strand any more on account of
  * this; GRANTING says that the hand-over is under way, on another thread. */

@@ -96,9 +96,9 @@ static void spread(struct plait__strand *strand)
         if (strand->loop != loop)
                 return;
         if (strand == &loop->main->strand && plait__load(&strand->cancelled) & PLAIT__CANCELLED) {
-                plait__store(&strand->cancelled, 0);    /* meant for the task that has this thread, if it still has one */
+                plait__strand_uncancel(strand);         /* meant for the task that has this thread, if it still has one */
                 if (loop->line != strand)
-                        atomic_fetch_or_explicit(&loop->line->cancelled, PLAIT__CANCELLED, memory_order_relaxed);
+                        plait__strand_cancel(loop->line);
                 strand = loop->line;
         }
         plait__wake_below(strand, NULL);
@@ -112,9 +112,8 @@ __attribute__((constructor)) static void join_core(void)
 void plait__group_end_scope(plait_group *group, enum plait__cancel how)
 {
         struct plait__group *inner = plait__group_of(group);
-        uint32_t none = PLAIT__CANCEL_NONE;
 
-        if (!atomic_compare_exchange_strong_explicit(&inner->scope.cancelled, &none, how, memory_order_relaxed, memory_order_relaxed))
+        if (!plait__scope_cancel(&inner->scope, how))
                 return;
         plait__spin_acquire(&tree);
         if (!inner->scope.group_local)
@@ -133,11 +132,10 @@ void plait_group_cancel(plait_group *group)
 void plait_scope_cancel(plait_scope *scope)
 {
         struct plait__scope *inner = (struct plait__scope *)(void *)scope->private_;
-        uint32_t none = PLAIT__CANCEL_NONE;
 
         if (inner->deadline != PLAIT_FOREVER && plait_now() >= inner->deadline)
                 return;                         /* it has ended by its time already */
-        if (atomic_compare_exchange_strong_explicit(&inner->cancelled, &none, PLAIT__CANCEL_OUTER, memory_order_relaxed, memory_order_relaxed))
+        if (plait__scope_cancel(inner, PLAIT__CANCEL_OUTER))
                 plait__wake_below(inner->owner, inner);
 }
 
@@ -154,7 +152,7 @@ static bool cancel_task(struct plait_task *task)
                 plait__group_lock(group);
         ended = local && plait__load(&task->strand.state) == PLAIT__ENDED;
         if (!ended) {
-                atomic_fetch_or_explicit(&task->strand.cancelled, PLAIT__CANCELLED, memory_order_relaxed);
+                plait__strand_cancel(&task->strand);
                 if (!local || plait__load(&task->strand.state) == PLAIT__RUNNING)
                         wake_strand(&task->strand, NULL);
                 if (local && plait__load(&task->strand.state) != PLAIT__NEW)

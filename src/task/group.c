@@ -400,6 +400,7 @@ void plait__group_close(plait_group *group, struct plait__strand *strand)
 
         free_tasks(group, strand->loop);
         if (group->detached) {
+                plait__scope_uncancel(&inner->scope);
                 if (group->executor->class->local)
                         atomic_fetch_sub_explicit(&inner->loop->lodgers, 1, memory_order_relaxed);
         } else {

@@ -72,7 +72,7 @@ static int begin(struct plait_task *task)
         if (task->extra && task->extra->within)
                 task->extra->deadline = plait__clock_after(plait__loop_now(task->strand.loop), task->extra->within);
         plait__scope_begin_task(&task->strand);
-        return task->strand.flags & PLAIT__POSTED ? 0 : plait__check_slow(&task->strand);
+        return task->strand.flags & PLAIT__POSTED ? 0 : plait__check(&task->strand);
 }
 
 static void check_end(const struct plait_task *task)

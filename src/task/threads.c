@@ -408,13 +408,14 @@ static void cancel_all(struct pool *pool)
         plait__spin_acquire(&pool->lock);
         for (link = pool->queue.next; link && link != &pool->queue; link = link->next) {
                 task = plait__task_of(plait__container(link, struct plait__strand, wait));
-                atomic_fetch_or_explicit(&task->strand.cancelled, PLAIT__CANCELLED, memory_order_relaxed);
+                plait__strand_cancel(&task->strand);
         }
         for (thread = pool->threads; thread; thread = thread->next) {
                 struct plait__strand *main = &thread->loop->main->strand;
 
                 /* the task may be ending: its own thread passes this on to it (cancel.c) */
-                atomic_fetch_or_explicit(&main->cancelled, PLAIT__CANCELLED | PLAIT__SPREAD, memory_order_relaxed);
+                plait__strand_cancel(main);
+                atomic_fetch_or_explicit(&main->cancelled, PLAIT__SPREAD, memory_order_relaxed);
                 plait__unpark(main);
         }
         plait__spin_release(&pool->lock);

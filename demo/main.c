@@ -1,0 +1,209 @@
+/* The main job, shown to a person: the same task functions one at a time, on threads, in processes, as coroutines and on
+ * threads under a gil, on real downloads and on real computation, as one table.
+ *
+ *     demo PLAIT [--json FILE] [URL...]
+ *
+ * PLAIT is the command, for its server; with URLs those are downloaded instead. Each row is a process of its own. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "figures.h"
+#include "row.h"
+
+enum { DOWNLOADS = 200 };
+
+static double seconds(struct timeval time)
+{
+        return (double)time.tv_sec + (double)time.tv_usec / 1e6;
+}
+
+/* Starts a program with its standard output in a pipe; the pid, or -1. */
+static pid_t start(char *const argv[], FILE **ret_output)
+{
+        int ends[2];
+        pid_t pid;
+
+        if (pipe(ends) < 0)
+                return -1;
+        pid = fork();
+        if (pid == 0) {
+                prctl(PR_SET_PDEATHSIG, SIGTERM);
+                dup2(ends[1], 1);
+                close(ends[0]);
+                close(ends[1]);
+                execv(argv[0], argv);
+                _exit(127);
+        }
+        close(ends[1]);
+        *ret_output = fdopen(ends[0], "r");
+        return pid;
+}
+
+/* Reaps the row's process and all that it leaves behind, whose subreaper this process is, and adds up their CPU time. */
+static bool reap(pid_t pid, double *ret_cpu_s)
+{
+        struct rusage usage;
+        int status;
+        bool good = false;
+        pid_t done;
+
+        *ret_cpu_s = 0;
+        while ((done = wait4(-1, &status, 0, &usage)) > 0 || (done < 0 && errno == EINTR)) {
+                if (done < 0)
+                        continue;
+                *ret_cpu_s += seconds(usage.ru_utime) + seconds(usage.ru_stime);
+                if (done == pid)
+                        good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+        }
+        return good;
+}
+
+static void progress(const struct block *block, enum approach approach)
+{
+        if (isatty(2))
+                fprintf(stderr, "\r\033[K%s: %s ...", block->title, approach_name(approach));
+}
+
+/* This program once more, for one row, and its figures. */
+static struct figures run_row_process(char *self, const struct block *block, enum approach approach, char **urls, int count)
+{
+        char **argv = calloc((size_t)count + 5, sizeof *argv);
+        struct figures row = {.there = false};
+        FILE *output = NULL;
+        pid_t pid;
+        bool told;
+
+        argv[0] = self;
+        argv[1] = (char *)"--row";
+        argv[2] = (char *)(uintptr_t)block->name;
+        argv[3] = (char *)(uintptr_t)approach_name(approach);
+        for (int i = 0; i < count; i++)
+                argv[4 + i] = urls[i];
+        pid = start(argv, &output);
+        free(argv);
+        if (pid < 0 || !output)
+                return row;
+        told = fscanf(output, "%lf %ld", &row.wall_s, &row.rss_kb) == 2;
+        fclose(output);
+        row.there = reap(pid, &row.cpu_s) && told;
+        return row;
+}
+
+/* One row, below a process of its own that inherits whatever the row leaves behind, workers above all. */
+static void measure(char *self, struct block *block, enum approach approach, char **urls, int count)
+{
+        struct figures row;
+        int ends[2];
+        pid_t pid;
+
+        progress(block, approach);
+        if (pipe(ends) < 0 || (pid = fork()) < 0)
+                return;
+        if (pid == 0) {
+                prctl(PR_SET_PDEATHSIG, SIGKILL);
+                prctl(PR_SET_CHILD_SUBREAPER, 1);
+                row = run_row_process(self, block, approach, urls, count);
+                _exit(write(ends[1], &row, sizeof row) != sizeof row);
+        }
+        close(ends[1]);
+        if (read(ends[0], &row, sizeof row) == sizeof row)
+                block->rows[approach] = row;
+        close(ends[0]);
+        waitpid(pid, NULL, 0);
+}
+
+static pid_t start_server(char *plait, char *url, size_t size)
+{
+        char *argv[] = {plait, (char *)"serve", (char *)"--latency", (char *)"50ms", NULL};
+        FILE *output = NULL;
+        pid_t pid = start(argv, &output);
+
+        if (pid < 0 || !output || !fgets(url, (int)size, output))
+                return -1;
+        url[strcspn(url, "\n")] = 0;
+        return pid;
+}
+
+static enum approach approach_of(const char *name)
+{
+        enum approach i = 0;
+
+        while (i < APPROACHES && strcmp(approach_name(i), name))
+                i++;
+        return i;
+}
+
+static bool measure_all(char *self, struct block *blocks, char **urls, int count)
+{
+        bool all = true;
+        enum approach i;
+
+        for (i = 0; i < APPROACHES; i++) {
+                measure(self, &blocks[0], i, urls, count);
+                all = all && blocks[0].rows[i].there;
+        }
+        for (i = 0; i < APPROACHES; i++) {
+                measure(self, &blocks[1], i, NULL, 0);
+                all = all && blocks[1].rows[i].there;
+        }
+        if (isatty(2))
+                fprintf(stderr, "\r\033[K");
+        return all;
+}
+
+int main(int argc, char **argv)
+{
+        char self[4096] = {0}, server_url[256], title[128], *same[DOWNLOADS], **urls;
+        struct block blocks[2] = {{.name = "io"}, {.name = "cpu", .title = "CPU-bound: counting primes in 64 ranges"}};
+        const char *json = NULL;
+        pid_t server = 0;
+        int first = 2, count, i;
+        bool all;
+
+        if (argc >= 4 && strcmp(argv[1], "--row") == 0)
+                return run_row(argv[2], approach_of(argv[3]), argv + 4, argc - 4);
+        if (argc >= 4 && strcmp(argv[2], "--json") == 0) {
+                json = argv[3];
+                first = 4;
+        }
+        if (argc < 2 || readlink("/proc/self/exe", self, sizeof self - 1) < 0) {
+                fprintf(stderr, "usage: demo PLAIT [--json FILE] [URL...]\n");
+                return 2;
+        }
+        urls = argv + first;
+        count = argc - first;
+        if (count <= 0) {
+                server = start_server(argv[1], server_url, sizeof server_url);
+                if (server < 0) {
+                        fprintf(stderr, "demo: %s serve does not start\n", argv[1]);
+                        return 1;
+                }
+                for (i = 0; i < DOWNLOADS; i++)
+                        same[i] = server_url;
+                urls = same;
+                count = DOWNLOADS;
+        }
+        snprintf(title, sizeof title, server ? "I/O-bound: %d downloads, each 50 ms away" : "I/O-bound: %d downloads", count);
+        blocks[0].title = title;
+        all = measure_all(self, blocks, urls, count);
+        print_block(&blocks[0]);
+        print_block(&blocks[1]);
+        if (server > 0) {
+                kill(server, SIGTERM);
+                waitpid(server, NULL, 0);
+        }
+        if (json && !write_json(json, blocks, 2)) {
+                fprintf(stderr, "demo: %s: %s\n", json, strerror(errno));
+                return 1;
+        }
+        return !all;
+}
