@@ -148,7 +148,7 @@ static void sleep_until(struct plait__loop *loop, plait_time until)
         else
                 futex_sleep(loop, until);
         atomic_compare_exchange_strong_explicit(&loop->inbox, &sentinel, NULL, memory_order_relaxed, memory_order_relaxed);
-        if (loop->hot < HOT_MAX && has_come(loop) && plait__loop_now(loop) - began < 4 * SPIN_NS)
+        if (loop->hot < HOT_MAX && has_come(loop) && plait__loop_now(loop) - began < 10 * SPIN_NS)
                 loop->hot++;                    /* woken by another thread, soon after */
 }
 

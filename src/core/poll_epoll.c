@@ -27,7 +27,8 @@ struct entry {
         struct plait__link watches;
         uint32_t generation;                    /* for which it is registered */
         bool registered;
-        bool drained;
+        bool drained;                           /* a short read told that nothing more is there; no event since */
+        bool hung;                              /* its end was seen: no further event will tell of it */
 };
 
 struct plait__poller {
@@ -132,14 +133,15 @@ void plait__poller_end(struct plait__loop *loop)
 
 /* ---- registering */
 
-static int add(struct plait__poller *poller, int fd, uint32_t generation)
+/* A file that is registered already is so once more: an edge comes if it is ready now. */
+static int tell_kernel(struct plait__poller *poller, int fd, uint32_t generation, bool known)
 {
         struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET,
                                     .data.u64 = (uint64_t)generation << 32 | (uint32_t)fd};
-        int rc = (int)plait__sys.epoll_ctl(poller->epoll, EPOLL_CTL_ADD, fd, &event);
+        int rc = (int)plait__sys.epoll_ctl(poller->epoll, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event);
 
-        if (rc == -EEXIST)                      /* a file that it knows: an edge comes if it is ready now */
-                rc = (int)plait__sys.epoll_ctl(poller->epoll, EPOLL_CTL_MOD, fd, &event);
+        if (rc == -ENOENT || rc == -EEXIST)     /* its number has been reused behind our back, or a duplicate keeps it alive */
+                rc = (int)plait__sys.epoll_ctl(poller->epoll, known ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event);
         return rc;
 }
 
@@ -151,13 +153,13 @@ static int entry_register(struct plait__poller *poller, struct entry *entry, str
 
         if (known && plait__load(&descriptor->ours))
                 return 0;
-        rc = add(poller, fd, generation);
+        rc = tell_kernel(poller, fd, generation, known);
         if (rc < 0)
                 return rc;
         if (!known)
                 atomic_fetch_add_explicit(&descriptor->loops, 1, memory_order_relaxed);
         entry->registered = true;
-        entry->drained = false;
+        entry->drained = entry->hung = false;
         entry->generation = generation;
         return 0;
 }
@@ -229,7 +231,7 @@ void plait__fd_set_drained(struct plait__loop *loop, int fd)
 {
         struct entry *entry = entry_find(loop->poller, fd);
 
-        if (entry && entry->registered && entry->generation == plait__load(&descriptor_of(fd)->generation))
+        if (entry && entry->registered && !entry->hung && entry->generation == plait__load(&descriptor_of(fd)->generation))
                 entry->drained = true;
 }
 
@@ -296,6 +298,7 @@ static void handle(struct plait__poller *poller, const struct epoll_event *event
         if (!entry || entry->generation != event->data.u64 >> 32)
                 return;                         /* of an older file with that number */
         entry->drained = false;
+        entry->hung |= (event->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
         entry_fire(entry, revents_of(event->events));
 }
 

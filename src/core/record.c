@@ -11,8 +11,8 @@
 enum {
         ROOM = 1 << 24,                         /* records whose addresses are reserved, at most */
         STEP = 256,                             /* made usable at a time: 64 KiB */
-        STOCK = 32,                             /* given to a loop at a time */
-        STOCK_MAX = 512                         /* a loop that has more gives half of it back */
+        STOCK = 64,                             /* given to a loop at a time */
+        STOCK_MAX = 4096                        /* a loop that has more gives half of it back */
 };
 
 _Static_assert(sizeof(struct plait__strand) == 160 && (sizeof(struct plait_task) == 256 || sizeof(struct plait__fiber) > 16),
@@ -109,6 +109,17 @@ static uint64_t new_id(struct plait__loop *loop)
         return ++loop->next_id;
 }
 
+/* By cache lines: for the whole record gcc would take a string instruction, whose start-up alone costs 15 ns. */
+static inline void zero(struct plait_task *task)
+{
+        char *bytes = (char *)task;
+        size_t i;
+
+        for (i = 0; i + 64 <= sizeof *task; i += 64)
+                memset(bytes + i, 0, 64);
+        memset(bytes + i, 0, sizeof *task % 64);
+}
+
 struct plait_task *plait__record_new(struct plait__loop *loop)
 {
         struct plait_task *task = loop->records;
@@ -121,7 +132,7 @@ struct plait_task *plait__record_new(struct plait__loop *loop)
         }
         loop->records = next_of(task);
         loop->record_count--;
-        memset(task, 0, sizeof *task);
+        zero(task);
         task->strand.loop = loop;
         task->strand.deadline = PLAIT_FOREVER;
         task->id = new_id(loop);

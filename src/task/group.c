@@ -307,6 +307,16 @@ static bool take_back(struct plait__strand *strand, plait_group *group)
         return true;
 }
 
+/* The group's own deadline is its tasks' business, but for those that have not begun. */
+static plait_time next_look(struct plait__strand *strand, const struct plait__group *group, plait_time until)
+{
+        plait_time deadline = group->scope.deadline;
+
+        if (group->scope.group_local || deadline >= until || deadline <= plait__loop_now(strand->loop))
+                return until;
+        return deadline;
+}
+
 void plait__group_wait_all(struct plait__strand *strand, plait_group *group, bool cancellable)
 {
         struct plait__group *inner = plait__group_of(group);
@@ -326,7 +336,7 @@ void plait__group_wait_all(struct plait__strand *strand, plait_group *group, boo
                         }
                         while (!inner->scope.group_local && take_back(strand, group))
                                 ;
-                        plait__park(strand, PLAIT__ON_GROUP, until);
+                        plait__park(strand, PLAIT__ON_GROUP, next_look(strand, inner, until));
                         plait__group_lock(inner);
                 } while (inner->live);
                 waiter_remove(inner, strand);

@@ -179,6 +179,19 @@ static void wake_waiters(struct plait__group *group)
         }
 }
 
+/* Locks the group when no wake-up of the strand is under way: they are sent with the group locked, so none comes after this,
+ * and nobody touches the strand once its end is known. */
+static void lock_for_good(struct plait__group *group, struct plait__strand *strand)
+{
+        for (;;) {
+                plait__group_lock(group);
+                if (strand->loop != plait__loop_here || !plait__load(&strand->remote))
+                        return;
+                plait__group_unlock(group);
+                plait__loop_drain(plait__loop_here);
+        }
+}
+
 void plait__group_wake(plait_group *group)
 {
         struct plait__group *inner = plait__group_of(group);
@@ -208,7 +221,7 @@ void plait__task_finish(struct plait_task *task, int result)
         if (verdict == FAILURE && !public->keep_going)
                 plait__group_end_scope(public, PLAIT__CANCEL_FAILURE);  /* while the group is surely there */
 
-        plait__group_lock(group);
+        lock_for_good(group, strand);
         task->result = result;
         plait__store(&strand->state, PLAIT__ENDED);
         if (verdict == FAILURE)
@@ -228,8 +241,6 @@ void plait__task_finish(struct plait_task *task, int result)
                 unlink_task(task);
                 gone = true;
         }
-        if (strand->loop == here && plait__load(&strand->remote))
-                plait__loop_drain(here);        /* the last wake-up that is under way: nobody touches the strand after this */
         wake_waiters(group);
         plait__group_unlock(group);             /* from here on the group may be gone, unless `next` holds it */
         if (gone)
