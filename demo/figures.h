@@ -11,6 +11,7 @@ struct figures {
         bool there;                             /* the row exists and its run succeeded */
         double wall_s, cpu_s;                   /* cpu: of all its processes */
         long rss_kb;                            /* peak, of all its processes */
+        double queued_s;                        /* its first thread was ready to run, and others had the processor */
 };
 
 struct block {

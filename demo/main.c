@@ -92,7 +92,7 @@ static struct figures run_row_process(char *self, const struct block *block, enu
         free(argv);
         if (pid < 0 || !output)
                 return row;
-        told = fscanf(output, "%lf %ld", &row.wall_s, &row.rss_kb) == 2;
+        told = fscanf(output, "%lf %ld %lf", &row.wall_s, &row.rss_kb, &row.queued_s) == 3;
         fclose(output);
         row.there = reap(pid, &row.cpu_s) && told;
         return row;

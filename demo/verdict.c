@@ -71,7 +71,7 @@ static enum approach runner_up(const struct block *block, enum approach winner)
 void verdict(const struct block *block, char *ret, size_t size)
 {
         const struct figures *serial = &block->rows[SERIAL];
-        double waited = serial->wall_s > 0 ? 100 * (1 - serial->cpu_s / serial->wall_s) : 0;
+        double waited = serial->wall_s > 0 ? 100 * (1 - (serial->cpu_s + serial->queued_s) / serial->wall_s) : 0;
         bool waits = waited > 50;
         enum approach winner = best(block), second = runner_up(block, winner);
         int n;

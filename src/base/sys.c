@@ -13,6 +13,8 @@
 
 #include "base/syscall.h"
 
+enum { STACK_LEAST = 64 * 1024 };               /* less is refused, or taken up by thread-locals */
+
 #define SYS_CALL(...) SYS_CALL_(__VA_ARGS__)
 #define SYS_CALL_(nr, a, b, c, d, e, f) plait__syscall6(nr, a, b, c, d, e, f)
 #define SYS_SPREAD(a, b, c, d, e, f) a, b, c, d, e, f
@@ -46,7 +48,7 @@ static int sys_thread_start(void *(*fn)(void *), void *arg, size_t stack_bytes)
                 return -rc;
         pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
         if (stack_bytes)
-                rc = pthread_attr_setstacksize(&attributes, stack_bytes);
+                rc = pthread_attr_setstacksize(&attributes, stack_bytes < STACK_LEAST ? STACK_LEAST : stack_bytes);
         if (rc == 0) {
                 sigfillset(&all);
                 pthread_sigmask(SIG_SETMASK, &all, &before);

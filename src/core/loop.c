@@ -25,6 +25,7 @@ enum {
         HOT_MAX = 8
 };
 
+#define ASK_AGAIN (10 * PLAIT_MS)
 #define POLL_EVERY (100 * PLAIT_US)             /* a busy loop looks at descriptors this often */
 #define SLEEPS ((struct plait__strand *)1)      /* the sentinel */
 
@@ -139,7 +140,7 @@ static void sleep_until(struct plait__loop *loop, plait_time until)
         struct plait__strand *nobody = NULL, *sentinel = SLEEPS;
         plait_time began = plait__loop_now(loop);
 
-        loop->sleeps_in_poller = loop->poller != NULL;
+        plait__store(&loop->sleeps_in_poller, loop->poller != NULL);
         /* release: the line above, and the bell, for plait__loop_push() */
         if (!atomic_compare_exchange_strong_explicit(&loop->inbox, &nobody, SLEEPS, memory_order_release, memory_order_relaxed))
                 return;
@@ -163,8 +164,8 @@ static void seam_poll(struct plait__loop *loop, plait_time until)
                 return;
         plait__store(loop->bell, 0);            /* before the sources are armed: from then on they may ring it */
         if (arm_sources(loop)) {
-                if (loop->blocks)
-                        loop->blocks(loop, true);
+                if (loop->blocks && !loop->blocks(loop, true) && until - loop->now > ASK_AGAIN)
+                        until = loop->now + ASK_AGAIN;
                 sleep_until(loop, until);
                 if (loop->blocks)
                         loop->blocks(loop, false);
@@ -178,7 +179,7 @@ struct plait__seams plait__seams = {.now = seam_now, .poll = seam_poll, .random 
 
 static void ring(struct plait__loop *loop)
 {
-        if (loop->sleeps_in_poller) {
+        if (plait__load(&loop->sleeps_in_poller)) {
                 plait__poller_ring(loop);
         } else {
                 plait__store(loop->bell, 1);
@@ -307,34 +308,54 @@ static void loop_unused(struct plait__loop *loop)
         plait__spin_release(&guard);
 }
 
+struct plait__loop *plait__loop_new(struct plait__loop *maker)
+{
+        struct plait__loop *loop = loop_memory();
+
+        if (!loop)
+                return NULL;
+        loop->main = plait__record_new(maker ? maker : loop);
+        if (!loop->main) {
+                loop_unused(loop);
+                return NULL;
+        }
+        loop->seams = plait__seams;
+        loop->bell = &loop->own_bell;
+        loop->ready = NULL;
+        loop->ready_end = &loop->ready;
+        loop->budget = BUDGET;
+        plait__timers_init(&loop->timers, plait__loop_now(loop));
+        loop->random_state = (uint64_t)plait__clock_now() * 2 + 1;
+        loop->main->strand.loop = loop;
+        plait__store(&loop->main->strand.state, PLAIT__MAIN);
+        loop->current = loop->line = &loop->main->strand;
+        return loop;
+}
+
+void plait__loop_free(struct plait__loop *maker, struct plait__loop *loop)
+{
+        plait__record_free(maker, loop->main);
+        loop_unused(loop);
+}
+
+void plait__loop_adopt(struct plait__loop *loop)
+{
+        loop->errno_here = &errno;
+        loop->exceptions_here = plait__exceptions_here();
+        plait__fiber_adopt(&loop->main->fiber);
+        pthread_setspecific(key, loop);
+        plait__loop_here = loop;
+}
+
 struct plait__loop *plait__loop_make(const char *call)
 {
         struct plait__loop *loop;
 
         if (plait__load(&plait__loop_forked))
                 plait__panic(call, "used after fork: a child of fork() must exec before it uses plait");
-        loop = loop_memory();
-        if (!loop)
-                return NULL;
-        loop->seams = plait__seams;
-        loop->bell = &loop->own_bell;
-        loop->main = plait__record_new(loop);
-        if (!loop->main) {
-                loop_unused(loop);
-                return NULL;
-        }
-        loop->errno_here = &errno;
-        loop->exceptions_here = plait__exceptions_here();
-        loop->ready = NULL;
-        loop->ready_end = &loop->ready;
-        loop->budget = BUDGET;
-        plait__timers_init(&loop->timers, plait__loop_now(loop));
-        loop->random_state = (uint64_t)plait__clock_now() * 2 + 1;
-        plait__store(&loop->main->strand.state, PLAIT__MAIN);
-        loop->current = loop->line = &loop->main->strand;
-        plait__fiber_adopt(&loop->main->fiber);
-        pthread_setspecific(key, loop);
-        plait__loop_here = loop;
+        loop = plait__loop_new(NULL);
+        if (loop)
+                plait__loop_adopt(loop);
         return loop;
 }
 

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/atomic.h"
 #include "core/record.h"
 #include "core/stack.h"
 #include "core/timers.h"
@@ -57,7 +58,8 @@ struct plait__loop {
         _Atomic(struct plait__strand *) inbox;
         _Atomic uint32_t *bell;                 /* 1: rung; a futex: own_bell, or a word that other processes see too */
         _Atomic uint32_t own_bell;
-        bool sleeps_in_poller;                  /* how it sleeps, written before the inbox says that it does */
+        _Atomic bool sleeps_in_poller;          /* how it sleeps, written before the inbox says that it does; relaxed */
+        plait__spin ringing;                    /* held while another thread writes the poller's eventfd: it may be ending */
         bool woke;                              /* it has just woken a sleeping thread: see plait__loop_spin() */
         uint8_t hot;                            /* credit for spinning before sleeping */
 
@@ -79,7 +81,8 @@ struct plait__loop {
         uint64_t random_state;
         void *alternate_stack;                  /* of signal handlers, if it is ours */
 
-        void (*blocks)(struct plait__loop *loop, bool blocked);        /* told around every sleep; a pool's thread has one */
+        /* Told around every sleep, a pool's thread has one. False: it wants to be asked again in a moment. */
+        bool (*blocks)(struct plait__loop *loop, bool blocked);
         void *owner;                            /* of a pool's thread: the thread; else NULL */
         struct plait_gil *gil;                  /* of the pool that this thread is of, or NULL */
 
@@ -96,6 +99,12 @@ extern PLAIT_API struct plait__seams plait__seams;
 
 /* The loop of this thread, made if need be; NULL: no memory. Aborts in a child of fork(), naming `call`. */
 PLAIT_API struct plait__loop *plait__loop_make(const char *call);
+
+/* A loop for a thread that is about to be started, so that nothing can fail in that thread; NULL: no memory. The thread
+ * adopts it, or if there is no thread after all, it is given back. */
+struct plait__loop *plait__loop_new(struct plait__loop *maker);
+void plait__loop_adopt(struct plait__loop *loop);
+void plait__loop_free(struct plait__loop *maker, struct plait__loop *loop);
 
 static inline struct plait__loop *plait__loop_get(const char *call)
 {

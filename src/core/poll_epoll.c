@@ -122,7 +122,9 @@ void plait__poller_end(struct plait__loop *loop)
         if (!poller)
                 return;
         plait__spin_acquire(&across);           /* nobody looks at loop->poller while it goes */
+        plait__spin_acquire(&loop->ringing);
         loop->poller = NULL;
+        plait__spin_release(&loop->ringing);
         plait__spin_release(&across);
         plait__sys.close(poller->epoll);
         plait__sys.close(poller->bell);
@@ -132,6 +134,8 @@ void plait__poller_end(struct plait__loop *loop)
 }
 
 /* ---- registering */
+
+static void entry_fire(struct entry *entry, uint32_t revents);
 
 /* A file that is registered already is so once more: an edge comes if it is ready now. */
 static int tell_kernel(struct plait__poller *poller, int fd, uint32_t generation, bool known)
@@ -153,6 +157,8 @@ static int entry_register(struct plait__poller *poller, struct entry *entry, str
 
         if (known && plait__load(&descriptor->ours))
                 return 0;
+        if (entry->registered && !known)
+                entry_fire(entry, POLLNVAL);    /* closed by another thread, and this loop has not looked yet */
         rc = tell_kernel(poller, fd, generation, known);
         if (rc < 0)
                 return rc;
@@ -346,7 +352,10 @@ void plait__poller_ring(struct plait__loop *loop)
 {
         uint64_t one = 1;
 
-        plait__sys.write(loop->poller->bell, &one, sizeof one);
+        plait__spin_acquire(&loop->ringing);
+        if (loop->poller)                       /* else it woke by itself, and its thread has ended */
+                plait__sys.write(loop->poller->bell, &one, sizeof one);
+        plait__spin_release(&loop->ringing);
 }
 
 /* ---- the end of a descriptor */

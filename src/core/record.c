@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "base/atomic.h"
+#include "base/reserve.h"
 #include "base/sys.h"
 #include "core/loop.h"
 
@@ -31,19 +32,11 @@ static struct plait_task *next_of(struct plait_task *task)
 
 static int table_reserve(void)
 {
-        size_t room = ROOM;
-        long address;
+        size_t size = (size_t)ROOM * sizeof(struct plait_task);
 
-        for (; room >= STEP; room /= 2) {       /* under RLIMIT_AS fewer may still be had */
-                address = plait__sys.mmap(NULL, room * sizeof(struct plait_task), PROT_NONE,
-                                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-                if (address >= 0 || address < -4095) {
-                        plait__records.records = (struct plait_task *)address;
-                        plait__records.room = (uint32_t)room;
-                        return 0;
-                }
-        }
-        return -1;
+        plait__records.records = plait__reserve(&size, STEP * sizeof(struct plait_task));
+        plait__records.room = (uint32_t)(size / sizeof(struct plait_task));
+        return plait__records.records ? 0 : -1;
 }
 
 /* One record more; NULL: no memory. */

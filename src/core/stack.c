@@ -7,6 +7,7 @@
 
 #include "arch/tools.h"
 #include "base/atomic.h"
+#include "base/reserve.h"
 #include "base/sys.h"
 #include "core/loop.h"
 
@@ -45,6 +46,8 @@ int plait__stack_class(size_t bytes)
 {
         int class;
 
+        if (bytes > (size_t)1 << 30)
+                return -1;
         for (class = 0; class < PLAIT__STACK_CLASSES; class++)
                 if (bytes <= slot_bytes(class) - PLAIT__STACK_GUARD)
                         return class;
@@ -53,37 +56,26 @@ int plait__stack_class(size_t bytes)
 
 /* ---- reserving */
 
-static void *reserve(size_t size)
-{
-        long address = plait__sys.mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-        return address < 0 ? NULL : (void *)address;
-}
-
-/* Under RLIMIT_AS a smaller reservation may still be had. */
 static int arena_open(struct arena *arena, int class)
 {
-        size_t size = (size_t)1 << PLAIT__RESERVE_SHIFT, span = (size_t)1 << SPAN_SHIFT;
-        char *base, *stacks;
+        size_t span = (size_t)1 << SPAN_SHIFT, size = (size_t)1 << PLAIT__RESERVE_SHIFT, records, skip;
+        char *base;
 
         if (span < slot_bytes(class))
                 span = slot_bytes(class);
-        for (; size >= span * 2; size /= 2) {
-                base = reserve(size);
-                if (!base)
-                        continue;
-                stacks = reserve((size >> (PLAIT__STACK_SHIFT + class)) * sizeof(struct plait__stack));
-                if (stacks) {
-                        size_t skip = -(uintptr_t)base & (span - 1);
-
-                        arena->stacks = (struct plait__stack *)(void *)stacks;
-                        arena->slots = (size - skip) >> (PLAIT__STACK_SHIFT + class);
-                        plait__store_release(&arena->base, base + skip);        /* pairs with plait__stack_find() */
-                        return 0;
-                }
+        base = plait__reserve(&size, span * 2);
+        if (!base)
+                return -ENOMEM;
+        records = (size >> (PLAIT__STACK_SHIFT + class)) * sizeof(struct plait__stack);
+        arena->stacks = plait__reserve(&records, records);
+        if (!arena->stacks) {
                 plait__sys.munmap(base, size);
+                return -ENOMEM;
         }
-        return -ENOMEM;
+        skip = -(uintptr_t)base & (span - 1);
+        arena->slots = (size - skip) >> (PLAIT__STACK_SHIFT + class);
+        plait__store_release(&arena->base, base + skip);        /* pairs with plait__stack_find() */
+        return 0;
 }
 
 static size_t page_up(size_t size)

@@ -21,7 +21,7 @@ struct plait__strand;
 
 enum {
         PLAIT__STACK_SHIFT = 16,                /* the smallest class, and the default: 64 KiB */
-        PLAIT__STACK_CLASSES = 15,              /* up to 1 GiB */
+        PLAIT__STACK_CLASSES = 16,              /* slots up to 2 GiB: 1 GiB to use */
         PLAIT__STACK_GUARD = 16384,
         PLAIT__STACK_COLOURS = 32,              /* of 64 bytes: 2 KiB at most */
         PLAIT__STACK_HOT = 256,                 /* free stacks whose pages a loop keeps, per class */

@@ -40,6 +40,22 @@ static void arrived(struct plait__loop *loop, struct plait__fiber *here)
         }
 }
 
+/* A service has nobody to tell that there is no memory: those that wait for it have deadlines of their own. */
+static void try_later(struct plait__loop *loop, struct plait__strand *strand)
+{
+        plait__timers_remove(&loop->timers, &strand->timer);
+        plait__timers_add(&loop->timers, &strand->timer, plait__loop_now(loop) + 10 * PLAIT_MS);
+        strand->parked = 1;
+}
+
+/* What a strand does, on its own stack. */
+static inline void body(struct plait_task *task)
+{
+        if (plait__unlikely(task->strand.flags & PLAIT__SERVICE))
+                task->fn(task->arg);            /* does not return */
+        plait__strand_body(task, 0);
+}
+
 /* Gives a new strand its stack; false: no memory, and its task has ended with that. */
 static bool begin(struct plait__loop *loop, struct plait__strand *strand)
 {
@@ -50,7 +66,10 @@ static bool begin(struct plait__loop *loop, struct plait__strand *strand)
                 plait__overflow_thread(loop);
         strand->stack = plait__stack_take(loop, strand->stack_class);
         if (plait__unlikely(!strand->stack)) {
-                plait__strand_body(task, -ENOMEM);
+                if (strand->flags & PLAIT__SERVICE)
+                        try_later(loop, strand);
+                else
+                        plait__strand_body(task, -ENOMEM);
                 return false;
         }
         strand->stack->strand = strand;
@@ -113,7 +132,7 @@ static void coroutine_main(void *value)
         arrived(loop, &plait__task_of(strand)->fiber);
         for (;;) {
                 loop->ended_fiber = plait__task_of(strand)->fiber;
-                plait__strand_body(plait__task_of(strand), 0);  /* the record may be another's from here on */
+                body(plait__task_of(strand));   /* the record may be another's from here on */
                 loop->current = loop->line;
                 if (plait__unlikely(--loop->budget == 0))
                         plait__loop_look(loop);

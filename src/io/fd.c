@@ -44,7 +44,7 @@ static ssize_t try_read(struct plait__loop *loop, int fd, void *buffer, size_t s
         struct iovec iov = {buffer, size};
         ssize_t n;
 
-        if (!plait__fd_ours(fd))
+        if (!plait__fd_ours(fd) || size == 0)
                 return plait__sys.preadv2(fd, &iov, 1, -1, RWF_NOWAIT);
         if (plait__fd_drained(loop, fd))
                 return -EAGAIN;

@@ -22,12 +22,14 @@ void plait_event_set(plait_event *event)
 {
         struct event *inner = inner_of(event);
         struct plait__strand *strand;
+        struct plait__link waiters;
 
         if (plait__load_acquire(&inner->set))
                 return;
         plait__spin_acquire(&inner->guard);
         plait__store_release(&inner->set, 1);   /* what was written before is there for who finds it set */
-        while ((strand = plait__waiters_pop(&inner->waiters))) {
+        plait__waiters_take(&inner->waiters, &waiters);
+        while ((strand = plait__waiters_pop(&waiters))) {
                 plait__spin_release(&inner->guard);
                 plait__grant(strand);
                 plait__spin_acquire(&inner->guard);

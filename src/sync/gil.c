@@ -4,9 +4,9 @@
 #include "plait/gil.h"
 
 #include "base/clock.h"
+#include "base/list.h"
 #include "base/panic.h"
 #include "core/strand.h"
-#include "sync/waiters.h"
 
 #define INTERVAL (5 * PLAIT_MS)
 
@@ -34,50 +34,86 @@ static struct plait__strand *self(const char *call)
         return strand;
 }
 
+/* Who waits for the gil may at the same time stand in the list of what it parks for: it gave the gil up for that. So the gil has
+ * waiters of its own, on their stacks. */
+struct waiter {
+        struct plait__link link;
+        struct plait__strand *strand;
+        _Atomic uint8_t granted;                /* enum plait__grant_state */
+};
+
+/* As plait__grant(). */
+static void grant(struct waiter *waiter)
+{
+        struct plait__strand *strand = waiter->strand;
+
+        plait__store_release(&waiter->granted, PLAIT__GRANTING);        /* both pair with granted() */
+        plait__unpark(strand);
+        plait__store_release(&waiter->granted, PLAIT__GRANTED);
+}
+
+static bool granted(struct waiter *waiter)
+{
+        unsigned tries = 0;
+
+        if (plait__load_acquire(&waiter->granted) == PLAIT__NOT_GRANTED)
+                return false;
+        while (plait__load_acquire(&waiter->granted) != PLAIT__GRANTED)
+                if (++tries > 100)
+                        plait__spin_yield();
+        return true;
+}
+
 /* With the guard held, in the list: waits, and asks after each interval without a change. */
-static void wait(plait_gil *gil, struct plait__strand *strand)
+static void wait(plait_gil *gil, struct waiter *waiter)
 {
         struct gil *inner = inner_of(gil);
+        struct plait__loop *loop = waiter->strand->loop;
         plait_time interval = gil->interval > 0 ? gil->interval : INTERVAL, end;
         uint64_t seen = inner->changes;
 
         plait__spin_release(&inner->guard);
-        end = plait__clock_after(plait__loop_now(strand->loop), interval);
-        while (!plait__granted(strand)) {
-                plait__park(strand, PLAIT__ON_GIL, end);
-                if (plait__loop_now(strand->loop) < end)
+        end = plait__clock_after(plait__loop_now(loop), interval);
+        while (!granted(waiter)) {
+                plait__park(waiter->strand, PLAIT__ON_GIL, end);
+                if (plait__loop_now(loop) < end)
                         continue;
                 plait__spin_acquire(&inner->guard);
                 if (inner->changes == seen)
                         plait__store(&inner->request, 1);
                 seen = inner->changes;
                 plait__spin_release(&inner->guard);
-                end = plait__clock_after(plait__loop_now(strand->loop), interval);
+                end = plait__clock_after(plait__loop_now(loop), interval);
         }
 }
 
 static void acquire(struct plait__strand *strand, plait_gil *gil)
 {
         struct gil *inner = inner_of(gil);
+        struct waiter waiter = {.strand = strand};
 
         plait__spin_acquire(&inner->guard);
         if (!inner->holder) {
                 inner->holder = strand;
                 plait__spin_release(&inner->guard);
         } else {
-                plait__waiters_add(&inner->waiters, strand);
-                wait(gil, strand);
+                plait__list_append(&inner->waiters, &waiter.link);
+                wait(gil, &waiter);
         }
         strand->gil = gil;
 }
 
 /* With the guard held; who has it next, to be granted, or NULL. */
-static struct plait__strand *pass_on(struct gil *gil)
+static struct waiter *pass_on(struct gil *gil)
 {
-        struct plait__strand *next = plait__waiters_pop(&gil->waiters);
+        struct plait__link *link = plait__list_first(&gil->waiters);
+        struct waiter *next = link ? plait__container(link, struct waiter, link) : NULL;
 
-        gil->holder = next;
-        gil->changes += next != NULL;
+        if (next) {
+                plait__list_remove(link);
+                gil->changes++;
+        }
+        gil->holder = next ? next->strand : NULL;
         plait__store(&gil->request, 0);
         return next;
 }
@@ -85,14 +121,14 @@ static struct plait__strand *pass_on(struct gil *gil)
 static void release(struct plait__strand *strand, plait_gil *gil)
 {
         struct gil *inner = inner_of(gil);
-        struct plait__strand *next;
+        struct waiter *next;
 
         strand->gil = NULL;
         plait__spin_acquire(&inner->guard);
         next = pass_on(inner);
         plait__spin_release(&inner->guard);
         if (next)
-                plait__grant(next);
+                grant(next);
 }
 
 __attribute__((constructor)) static void join_core(void)
@@ -121,11 +157,12 @@ void plait_gil_release(plait_gil *gil)
 
 bool plait_gil_checkpoint(plait_gil *gil)
 {
-        struct plait__strand *strand = self(__func__), *next;
+        struct plait__strand *strand = self(__func__);
+        struct waiter waiter = {.strand = strand}, *next;
         struct gil *inner;
 
         if (!gil)
-                gil = strand->loop->gil;
+                gil = strand->flags & PLAIT__TAKEN ? strand->gil : strand->loop->gil;
         if (!gil)
                 return false;
         if (strand->gil != gil)
@@ -141,11 +178,11 @@ bool plait_gil_checkpoint(plait_gil *gil)
                 return false;
         }
         strand->gil = NULL;
-        plait__waiters_add(&inner->waiters, strand);
+        plait__list_append(&inner->waiters, &waiter.link);
         plait__spin_release(&inner->guard);
-        plait__grant(next);
+        grant(next);
         plait__spin_acquire(&inner->guard);
-        wait(gil, strand);
+        wait(gil, &waiter);
         strand->gil = gil;
         return true;
 }

@@ -285,8 +285,10 @@ size_t plait_queue_size(const plait_queue *queue)
 static void wake_all(plait_queue *queue, struct plait__link *waiters, int rc)
 {
         struct plait__strand *strand;
+        struct plait__link all;
 
-        while ((strand = plait__waiters_pop(waiters))) {
+        plait__waiters_take(waiters, &all);
+        while ((strand = plait__waiters_pop(&all))) {
                 plait__spin_release(&queue->guard);
                 grant_with(strand, rc);
                 plait__spin_acquire(&queue->guard);

@@ -21,6 +21,17 @@ static inline struct plait__strand *plait__waiters_pop(struct plait__link *waite
         return plait__container(link, struct plait__strand, wait);
 }
 
+/* All who wait now move to the list *ret, an empty one: who comes later is not woken with them. */
+static inline void plait__waiters_take(struct plait__link *waiters, struct plait__link *ret)
+{
+        ret->next = ret->prev = NULL;
+        if (plait__list_empty(waiters))
+                return;
+        *ret = *waiters;
+        ret->next->prev = ret->prev->next = ret;
+        waiters->next = waiters->prev = NULL;
+}
+
 /* A waiter that was cut short takes itself off, with the guard held; false: something was handed to it already, and it has
  * that. */
 static inline bool plait__waiters_leave(struct plait__strand *strand)

@@ -39,6 +39,7 @@ struct left {
         bool ended;                             /* the function has */
         bool gone;                              /* the caller has */
         struct plait__strand *caller;
+        struct plait__loop *loop;               /* the thread's */
         plait_scope scope;                      /* on the thread: the caller's deadline, and its cancel */
         bool entered;
         plait_time deadline;
@@ -59,10 +60,9 @@ static void let_go(struct left *left, bool last)
 static void *left_main(void *memory)
 {
         struct left *left = memory;
-        struct plait__loop *loop;
+        struct plait__loop *loop = left->loop;
 
-        while (!(loop = plait__loop_get("plait_call_or_leave")))
-                plait__spin_yield();
+        plait__loop_adopt(loop);
         plait__spin_acquire(&left->lock);
         plait__scope_push(loop->current, (struct plait__scope *)(void *)left->scope.private_, PLAIT__SCOPE_BLOCK, left->deadline);
         left->entered = true;
@@ -93,8 +93,11 @@ static int call_or_leave(struct plait__strand *strand, plait_fn *fn, void *arg, 
         if (size)
                 memcpy(left->bytes, arg, size);
         plait__store(&strand->granted, PLAIT__NOT_GRANTED);
-        rc = plait__sys.thread_start(left_main, left, 0);
+        left->loop = plait__loop_new(strand->loop);
+        rc = left->loop ? plait__sys.thread_start(left_main, left, 0) : -ENOMEM;
         if (rc < 0) {
+                if (left->loop)
+                        plait__loop_free(strand->loop, left->loop);
                 plait__sys.free(left);
                 return rc;
         }

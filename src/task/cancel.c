@@ -92,7 +92,10 @@ static void spread(struct plait__strand *strand)
 {
         struct plait__loop *loop = plait__loop_here;
 
-        atomic_fetch_and_explicit(&strand->cancelled, (uint8_t)~PLAIT__SPREAD, memory_order_relaxed);
+        uint8_t flags = atomic_fetch_and_explicit(&strand->cancelled, (uint8_t) ~(PLAIT__SPREAD | PLAIT__WATCHED), memory_order_relaxed);
+
+        if (flags & PLAIT__WATCHED)
+                plait__task_watch(plait__task_of(strand));
         if (strand->loop != loop)
                 return;
         if (strand == &loop->main->strand && plait__load(&strand->cancelled) & PLAIT__CANCELLED) {

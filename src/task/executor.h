@@ -46,6 +46,7 @@ struct plait_executor {
         const char *name;
         size_t stack_bytes;
         unsigned workers;
+        struct plait_gil *gil;                  /* held by its tasks, or NULL */
         bool constant;                          /* one of the five: never closed */
 };
 

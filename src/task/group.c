@@ -32,6 +32,20 @@ static void check_open(const char *call, const plait_group *group)
                 plait__panic(call, "the group '%s' is not open", name_of(group));
 }
 
+/* Of a detached group, which has no owner. */
+static void check_alone(const char *call, const plait_group *group)
+{
+        struct plait__group *inner = plait__group_of(group);
+        const struct plait__strand *waiter;
+
+        plait__group_lock(inner);
+        for (waiter = inner->waiters; waiter && waiter->object != group;)
+                waiter = waiter->wait.next ? plait__container(waiter->wait.next, struct plait__strand, wait) : NULL;
+        if (waiter)
+                plait__panic(call, "another strand is waiting for the group '%s'", name_of(group));
+        plait__group_unlock(inner);
+}
+
 static void check_owner(const char *call, const plait_group *group, const struct plait__strand *strand)
 {
         check_open(call, group);
@@ -39,6 +53,8 @@ static void check_owner(const char *call, const plait_group *group, const struct
                 plait__panic(call, "called by a task of the group '%s', which it would wait for", name_of(group));
         if (!group->detached && plait__group_of(group)->scope.owner != strand)
                 plait__panic(call, "not called by the owner of the group '%s'", name_of(group));
+        if (group->detached)
+                check_alone(call, group);
 }
 
 static void check_starter(const char *call, const plait_group *group, const struct plait__strand *strand)
@@ -88,21 +104,6 @@ void plait_group_open(plait_group *group)
 
 /* ---- starting */
 
-/* A start that could not be made is a failure of the group's. */
-static void note_start_failure(plait_group *group, int rc)
-{
-        struct plait__group *inner = plait__group_of(group);
-
-        plait__group_lock(inner);
-        if (inner->failures++ == 0)
-                inner->first_failure = rc;
-        if (!inner->start_failure)
-                inner->start_failure = (int16_t)rc;
-        plait__group_unlock(inner);
-        if (!group->keep_going)
-                plait__group_end_scope(group, PLAIT__CANCEL_FAILURE);
-}
-
 static int set_extra(struct plait_task *task, const plait_task_options *options)
 {
         struct plait__extra *extra;
@@ -118,6 +119,25 @@ static int set_extra(struct plait_task *task, const plait_task_options *options)
         if (options->name)
                 strncpy(extra->name, options->name, sizeof extra->name - 1);
         return 0;
+}
+
+/* A start that could not be made is a failure of the group's. */
+static void note_start_failure(plait_group *group, struct plait__loop *loop, const plait_task_options *options, void *arg, int rc)
+{
+        struct plait_task *task = rc == -ENOMEM ? NULL : plait__record_new(loop);
+        struct plait__group *inner = plait__group_of(group);
+
+        if (task) {
+                task->group = group;
+                task->arg = arg;
+                plait__store(&task->strand.state, PLAIT__ENDED);
+                plait_ignore(set_extra(task, options));         /* the name, if it can be had */
+        }
+        if (!inner->start_failure)
+                inner->start_failure = (int16_t)rc;
+        plait__group_note_failure(inner, task, rc);
+        if (!group->keep_going)
+                plait__group_end_scope(group, PLAIT__CANCEL_FAILURE);
 }
 
 static int new_task(struct plait_task **ret, struct plait__loop *loop, plait_group *group, const plait_task_options *options,
@@ -182,7 +202,7 @@ struct plait_task *plait__group_start(const char *call, plait_group *group, cons
         check_starter(call, group, strand);
         rc = new_task(&task, strand->loop, group, options, fn, arg, size);
         if (rc < 0) {
-                note_start_failure(group, rc);
+                note_start_failure(group, strand->loop, options, arg, rc);
                 return NULL;
         }
         launch(group, task);
@@ -303,6 +323,7 @@ static bool take_back(struct plait__strand *strand, plait_group *group)
         if (!task)
                 return false;
         task->strand.loop = strand->loop;
+        task->strand.flags |= PLAIT__TAKEN;
         plait__loop_append(strand->loop, &task->strand);
         return true;
 }
@@ -520,16 +541,16 @@ size_t plait_group_failures(const plait_group *group, plait_failure *ret, size_t
 
         if (inner->scope.group_state == PLAIT__GROUP_CLOSED)
                 return 0;
-        plait__group_lock(inner);
+        plait__spin_acquire(&inner->lock);
         failures = inner->failures;
         last = inner->failed ? &inner->failed->strand.wait : NULL;
         for (link = last ? last->next : NULL; link && count < max; link = link == last ? NULL : link->next)
                 tell_failure(&ret[count++], plait__task_of(plait__container(link, struct plait__strand, wait)));
-        if (count < max && inner->start_failure) {
+        for (; count < max && count < failures; count++) {      /* of these no record could be had, or is kept */
                 memset(&ret[count], 0, sizeof ret[count]);
-                ret[count].result = inner->start_failure;
+                ret[count].result = inner->start_failure ? inner->start_failure : -ENOMEM;
         }
-        plait__group_unlock(inner);
+        plait__spin_release(&inner->lock);
         return failures;
 }
 

@@ -67,6 +67,21 @@ void plait__task_finish(struct plait_task *task, int result);
 /* Gives a task that its group counts as begun to the executor; ends it with the reason if that does not take it. */
 void plait__task_hand_over(struct plait_task *task);
 
+/* A failure of the group's: of a task, kept in order, or (NULL) of a start for which there was no record. Locks the group. */
+void plait__group_note_failure(struct plait__group *group, struct plait_task *task, int result);
+
+/* Waiting for a task of a local group on another thread (afar.c): only that thread may touch the group. */
+static inline bool plait__group_is_afar(const plait_group *group, const struct plait__loop *here)
+{
+        return plait__group_of(group)->scope.group_local && plait__group_of(group)->loop != here;
+}
+
+int plait__task_wait_afar(struct plait__strand *strand, struct plait_task *task, int *ret);
+
+/* On the task's own thread: somebody afar waits for its end; it has ended. */
+void plait__task_watch(struct plait_task *task);
+void plait__task_tell_afar(struct plait_task *task);
+
 /* With the group locked: the task waits behind the limit; the next that has ended and was not handed out, or NULL. */
 void plait__group_withhold(struct plait__group *group, struct plait_task *task);
 struct plait_task *plait__group_next_ended(struct plait__group *group);

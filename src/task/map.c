@@ -170,7 +170,9 @@ static int general_map(struct plait__strand *strand, const plait_map_options *op
         int rc;
 
         map.group = (plait_group){.executor = executor, .within = options->within, .kill_after = options->kill_after, .name = "map"};
-        map.limit = limit_of(options, executor);
+        map.limit = executor->class->fresh ? count : limit_of(options, executor);
+        if (executor->class->fresh)             /* a runner for each item, since each has a thread of its own */
+                map.group.limit = options->limit;
         map.bite_max = executor->class->local || executor->class->fresh ? 1 : count / (executor->workers * 8) + 1;
         if (map.limit == 0 || map.limit > count)
                 map.limit = count;

@@ -1,4 +1,6 @@
 /* A fresh thread for each task; it ends with the task. */
+#include <errno.h>
+
 #include "base/sys.h"
 #include "core/strand.h"
 #include "task/executor.h"
@@ -6,11 +8,10 @@
 
 static void *thread_main(void *arg)
 {
-        struct plait__loop *loop;
+        struct plait_task *task = arg;
 
-        while (!(loop = plait__loop_get("plait_own_thread")))
-                plait__spin_yield();            /* no memory: there is nobody to tell, and the task waits for this thread */
-        plait__task_on_line(loop, arg);
+        plait__loop_adopt(task->strand.loop);
+        plait__task_on_line(task->strand.loop, task);
         return NULL;
 }
 
@@ -22,8 +23,17 @@ static size_t own_width(plait_executor *self)
 
 static int own_start(plait_executor *self, struct plait_task *task)
 {
+        struct plait__loop *loop = plait__loop_new(plait__loop_here);
+        int rc;
+
         (void)self;
-        return plait__sys.thread_start(thread_main, task, task->extra ? task->extra->stack_bytes : 0);
+        if (!loop)
+                return -ENOMEM;
+        task->strand.loop = loop;
+        rc = plait__sys.thread_start(thread_main, task, task->extra ? task->extra->stack_bytes : 0);
+        if (rc < 0)
+                plait__loop_free(plait__loop_here, loop);
+        return rc;
 }
 
 static void own_cancel(plait_executor *self, struct plait_task *task)

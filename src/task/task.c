@@ -88,10 +88,12 @@ static void check_end(const struct plait_task *task)
 void plait__task_body(struct plait_task *task, int failed)
 {
         int result = failed < 0 ? failed : begin(task);
+        struct plait_gil *gil;
 
         if (result == 0) {
-                if (task->strand.loop->gil)
-                        plait__gil_return(&task->strand, task->strand.loop->gil);
+                gil = plait__unlikely(task->strand.flags & PLAIT__TAKEN) ? task->group->executor->gil : task->strand.loop->gil;
+                if (gil)
+                        plait__gil_return(&task->strand, gil);
                 result = task->fn(task->arg);
                 check_end(task);
         }
@@ -139,14 +141,17 @@ static enum verdict judge(struct plait_task *task, int result, int *ret_state)
         return outer ? CUT : IGNORED;
 }
 
-static void note_failure(struct plait__group *group, struct plait_task *task, int result)
+void plait__group_note_failure(struct plait__group *group, struct plait_task *task, int result)
 {
-        struct plait__link *link = &task->strand.wait, *last;
-        bool posted = task->strand.flags & PLAIT__POSTED;
+        struct plait__link *link = task ? &task->strand.wait : NULL, *last;
+        bool posted = task && task->strand.flags & PLAIT__POSTED;
 
+        plait__spin_acquire(&group->lock);      /* of a local group too: any strand may ask for its failures */
         if (group->failures++ == 0)
                 group->first_failure = result;
-        if (!posted || group->scope.group_kept < POSTED_FAILURES_KEPT) {
+        if (task)
+                task->result = result;
+        if (task && (!posted || group->scope.group_kept < POSTED_FAILURES_KEPT)) {
                 group->scope.group_kept = (uint8_t)(group->scope.group_kept + posted);
                 last = group->failed ? &group->failed->strand.wait : link;
                 link->next = last == link ? link : last->next;
@@ -154,6 +159,7 @@ static void note_failure(struct plait__group *group, struct plait_task *task, in
                 group->failed = task;
                 task->strand.flags |= PLAIT__FAILED;
         }
+        plait__spin_release(&group->lock);
 }
 
 static void unlink_task(struct plait_task *task)
@@ -218,15 +224,18 @@ void plait__task_finish(struct plait_task *task, int result)
                 plait__timers_remove(&strand->loop->timers, &strand->timer);
         if (here->line == strand)
                 leave_line(here, task);
-        if (verdict == FAILURE && !public->keep_going)
-                plait__group_end_scope(public, PLAIT__CANCEL_FAILURE);  /* while the group is surely there */
+        if (verdict == FAILURE) {               /* first it, then what it brings about */
+                plait__group_note_failure(group, task, result);
+                if (!public->keep_going)
+                        plait__group_end_scope(public, PLAIT__CANCEL_FAILURE);  /* while the group is surely there */
+        }
 
         lock_for_good(group, strand);
         task->result = result;
-        plait__store(&strand->state, PLAIT__ENDED);
-        if (verdict == FAILURE)
-                note_failure(group, task, result);
-        else if (verdict == CUT && !group->cut)
+        plait__store_release(&strand->state, PLAIT__ENDED);             /* pairs with plait_task_result() */
+        if (plait__unlikely(strand->flags & PLAIT__AWAITED))
+                plait__task_tell_afar(task);
+        if (verdict == CUT && !group->cut)
                 group->cut = (int16_t)state;
         group->live--;
         group->begun--;
@@ -269,16 +278,9 @@ __attribute__((constructor)) static void join_core(void)
 
 int plait_task_result(const plait_task *task)
 {
-        struct plait__group *group;
-        int result;
-
         if (!task)
                 return -ENOMEM;
-        group = plait__group_of(task->group);
-        plait__group_lock(group);
-        result = plait__load(&task->strand.state) == PLAIT__ENDED ? task->result : -EINPROGRESS;
-        plait__group_unlock(group);
-        return result;
+        return plait__load_acquire(&task->strand.state) == PLAIT__ENDED ? task->result : -EINPROGRESS;
 }
 
 void *plait_task_arg(const plait_task *task)
@@ -314,6 +316,8 @@ int plait_task_wait(plait_task *task, int *ret)
         if (task && strand == &task->strand)
                 plait__panic(__func__, "the task '%s' waits for itself", plait_task_name(task));
         rc = plait__enter(strand);
+        if (rc == 0 && task && plait__group_is_afar(task->group, strand->loop))
+                return plait__task_wait_afar(strand, task, ret);
         if (rc == 0 && task)
                 rc = plait__group_park(strand, task->group, task, task_done, NULL, true);
         if (rc == 0 && ret)

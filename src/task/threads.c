@@ -33,9 +33,10 @@ struct pool {
         unsigned computing;                     /* places held */
         unsigned running;                       /* tasks begun and not ended */
         bool spinning;                          /* a thread looks for work without a place */
+        _Atomic bool refused;                   /* the last thread that was asked for could not be had; relaxed */
         bool closing;
+        bool cut;                               /* the close was cut short: what comes from behind a limit is cancelled */
         struct plait__strand *closer;
-        struct plait_gil *gil;
         plait_fn *initializer;
         void *initializer_arg;
         size_t initializer_arg_size;
@@ -114,14 +115,20 @@ static int send_hand(struct pool *pool, struct hand hand)
         thread = plait__sys.alloc(sizeof *thread);
         if (thread) {
                 thread->pool = pool;
-                rc = plait__sys.thread_start(thread_main, thread, pool->executor.stack_bytes);
+                thread->loop = plait__loop_new(plait__loop_here);
+                rc = thread->loop ? plait__sys.thread_start(thread_main, thread, pool->executor.stack_bytes) : -ENOMEM;
                 if (rc == 0)
                         return 0;
+                if (thread->loop)
+                        plait__loop_free(plait__loop_here, thread->loop);
                 plait__sys.free(thread);
         }
         plait__spin_acquire(&pool->lock);
         pool->computing--;
-        rc = --pool->count == 0 ? rc : 0;
+        pool->count--;
+        plait__store(&pool->refused, true);
+        if (pool->threads)                      /* it asks again before it sleeps: see thread_blocks() */
+                plait__unpark(&pool->threads->loop->main->strand);
         plait__spin_release(&pool->lock);
         return rc;
 }
@@ -138,14 +145,16 @@ static int threads_start(plait_executor *self, struct plait_task *task)
         int rc;
 
         plait__spin_acquire(&pool->lock);
+        if (pool->cut)
+                plait__strand_cancel(&task->strand);
         push_task(pool, task);
         hand = find_hand(pool);
         plait__spin_release(&pool->lock);
         rc = send_hand(pool, hand);
         if (rc == 0)
                 return 0;
-        plait__spin_acquire(&pool->lock);       /* there is no thread at all: take it back, unless one came meanwhile */
-        if (task->strand.flags & PLAIT__QUEUED) {
+        plait__spin_acquire(&pool->lock);       /* if there is no thread at all it is taken back, unless one came meanwhile */
+        if (pool->count == 0 && task->strand.flags & PLAIT__QUEUED) {
                 plait__list_remove(&task->strand.wait);
                 task->strand.flags &= (uint8_t)~PLAIT__QUEUED;
                 plait__store(&pool->queued, plait__load(&pool->queued) - 1);
@@ -170,7 +179,7 @@ static struct plait_task *threads_take_back(plait_executor *self, plait_group *g
         struct plait_task *task = NULL;
 
         plait__spin_acquire(&pool->lock);
-        if (plait__load(&pool->queued) && (!full || (pool->count >= pool->max && !pool->idle && !pool->spinning))) {
+        if (plait__load(&pool->queued) && (!full || ((pool->count >= pool->max || plait__load(&pool->refused)) && !pool->idle && !pool->spinning))) {
                 for (link = pool->queue.next; link != &pool->queue; link = link->next) {
                         task = plait__task_of(plait__container(link, struct plait__strand, wait));
                         if (task->group == group)
@@ -190,14 +199,14 @@ static struct plait_task *threads_take_back(plait_executor *self, plait_group *g
 /* ---- a thread of the pool */
 
 /* The loop of a thread goes to sleep, or has slept; inside a task that is a place given up, and taken again. */
-static void thread_blocks(struct plait__loop *loop, bool blocked)
+static bool thread_blocks(struct plait__loop *loop, bool blocked)
 {
         struct thread *thread = loop->owner;
         struct pool *pool = thread->pool;
         struct hand hand = {NULL, false};
 
         if (!thread->task)
-                return;
+                return true;
         plait__spin_acquire(&pool->lock);
         if (blocked) {
                 pool->computing--;
@@ -206,7 +215,10 @@ static void thread_blocks(struct plait__loop *loop, bool blocked)
                 pool->computing++;
         }
         plait__spin_release(&pool->lock);
-        send_hand(pool, hand);
+        if (send_hand(pool, hand) == 0)
+                return true;
+        plait__unpark(loop->line);              /* it may wait for what is queued, and runs that itself */
+        return false;
 }
 
 /* Looks for work a little longer before idling; true: there may be some. The thread has no place meanwhile. */
@@ -328,11 +340,10 @@ static void thread_begin(struct thread *thread, struct plait__loop *loop)
 {
         struct pool *pool = thread->pool;
 
-        thread->loop = loop;
         loop->owner = thread;
         loop->blocks = thread_blocks;
         thread->failed = run_initializer(pool);
-        loop->gil = pool->gil;
+        loop->gil = pool->executor.gil;
         plait__spin_acquire(&pool->lock);
         thread->next = pool->threads;
         thread->back = &pool->threads;
@@ -374,12 +385,10 @@ static void run(struct thread *thread, struct plait_task *task)
 static void *thread_main(void *arg)
 {
         struct thread *thread = arg;
-        struct plait__loop *loop;
         struct plait_task *task;
 
-        while (!(loop = plait__loop_get("plait_threads")))
-                plait__spin_yield();            /* no memory: there is nobody to tell, and a task waits for this thread */
-        thread_begin(thread, loop);
+        plait__loop_adopt(thread->loop);
+        thread_begin(thread, thread->loop);
         do {
                 while ((task = next_task(thread)))
                         run(thread, task);
@@ -406,6 +415,7 @@ static void cancel_all(struct pool *pool)
         struct plait_task *task;
 
         plait__spin_acquire(&pool->lock);
+        pool->cut = true;
         for (link = pool->queue.next; link && link != &pool->queue; link = link->next) {
                 task = plait__task_of(plait__container(link, struct plait__strand, wait));
                 plait__strand_cancel(&task->strand);
@@ -472,7 +482,7 @@ int plait__threads_open(plait_executor **ret, const plait_executor_options *opti
         pool->max = options->threads_max ? options->threads_max : THREADS_MAX;
         if (pool->max < pool->executor.workers)
                 pool->max = pool->executor.workers;
-        pool->gil = options->gil;
+        pool->executor.gil = options->gil;
         pool->initializer = options->initializer;
         pool->initializer_arg = options->initializer_arg;
         pool->initializer_arg_size = options->initializer_arg_size;

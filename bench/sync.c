@@ -1,0 +1,328 @@
+/* Locks and queues. */
+#define _GNU_SOURCE
+#include <plait.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "bare.h"
+#include "bench.h"
+
+enum { PAIRS = 2000000, CONTENDED = 500000, ITEMS = 2000000, CAPACITY = 1024 };
+
+/* ---- a lock that is free, in a process of one thread. The floor: glibc's mutex, which then takes no locked instruction. */
+
+static double lock_plait(void)
+{
+        static plait_lock lock;
+        double start = bench_now();
+        long i;
+
+        for (i = 0; i < PAIRS; i++) {
+                plait_lock_acquire(&lock);
+                plait_lock_release(&lock);
+        }
+        return (bench_now() - start) / PAIRS;
+}
+
+static double lock_floor(void)
+{
+        static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+        double start = bench_now();
+        long i;
+
+        for (i = 0; i < PAIRS; i++) {
+                pthread_mutex_lock(&mutex);
+                pthread_mutex_unlock(&mutex);
+        }
+        return (bench_now() - start) / PAIRS;
+}
+
+/* ---- the same beside a second thread, which sleeps. The floor: a futex mutex of one word, inline (after Drepper, "Futexes
+ * are tricky", 2011): 0 free, 1 held, 2 held and awaited. */
+
+static void *sleep_on(void *arg)
+{
+        (void)arg;
+        for (;;)
+                pause();
+        return NULL;
+}
+
+static void second_thread(void)
+{
+        static pthread_t thread;
+
+        if (!thread)
+                BENCH_CHECK(pthread_create(&thread, NULL, sleep_on, NULL) == 0);
+}
+
+static void word_wait(_Atomic uint32_t *word)
+{
+        int i;
+
+        for (i = 0; i < 100; i++) {
+                uint32_t seen = 0;
+
+                if (atomic_load_explicit(word, memory_order_relaxed) == 0 &&
+                    atomic_compare_exchange_weak_explicit(word, &seen, 1, memory_order_acquire, memory_order_relaxed))
+                        return;
+        }
+        while (atomic_exchange_explicit(word, 2, memory_order_acquire) != 0)
+                syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, 2, NULL, NULL, 0);
+}
+
+static inline void word_acquire(_Atomic uint32_t *word)
+{
+        uint32_t seen = 0;
+
+        if (!atomic_compare_exchange_strong_explicit(word, &seen, 1, memory_order_acquire, memory_order_relaxed))
+                word_wait(word);
+}
+
+static inline void word_release(_Atomic uint32_t *word)
+{
+        if (atomic_exchange_explicit(word, 0, memory_order_release) == 2)
+                syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+static double lock_threads_plait(void)
+{
+        second_thread();
+        return lock_plait();
+}
+
+static double lock_threads_floor(void)
+{
+        static _Atomic uint32_t word;
+        double start;
+        long i;
+
+        second_thread();
+        start = bench_now();
+        for (i = 0; i < PAIRS; i++) {
+                word_acquire(&word);
+                word_release(&word);
+        }
+        return (bench_now() - start) / PAIRS;
+}
+
+/* ---- a queue on one loop: 8 bytes an item, one coroutine puts, another gets, room for 1024. The floor: a ring, and the bare
+ * switch when it is full or empty. */
+
+static int put_all(void *arg)
+{
+        plait_queue *queue = arg;
+        uint64_t i;
+
+        for (i = 0; i < ITEMS; i++)
+                BENCH_CHECK(plait_queue_put(queue, &i) == 0);
+        plait_queue_shutdown(queue, false);
+        return 0;
+}
+
+static int get_all(void *arg)
+{
+        plait_queue *queue = arg;
+        uint64_t item, i;
+
+        for (i = 0; plait_queue_get(queue, &item) == 0; i++)
+                BENCH_CHECK(item == i);
+        BENCH_CHECK(i == ITEMS);
+        return 0;
+}
+
+static double queue_plait_on(plait_executor *executor)
+{
+        plait_queue *queue;
+        double start;
+
+        BENCH_CHECK(plait_queue_new(&queue, sizeof(uint64_t), CAPACITY, PLAIT_FIFO) == 0);
+        start = bench_now();
+        {
+                PLAIT_GROUP(group, .executor = executor);
+                plait_group_start(&group, put_all, queue, 0);
+                plait_group_start(&group, get_all, queue, 0);
+                BENCH_CHECK(plait_group_wait(&group) == 0);
+        }
+        start = bench_now() - start;
+        plait_queue_free(queue);
+        return start / ITEMS;
+}
+
+static double queue_plait(void)
+{
+        return queue_plait_on(plait_coroutines());
+}
+
+static uint64_t bare_ring[CAPACITY];
+static size_t bare_head, bare_tail;
+static void *bare_putter, *bare_getter, *bare_main;
+
+static void bare_put_all(void *arg)
+{
+        uint64_t i;
+
+        (void)arg;
+        for (i = 0; i < ITEMS; i++) {
+                if (bare_tail - bare_head == CAPACITY)
+                        bare_switch(&bare_putter, bare_getter);
+                bare_ring[bare_tail++ % CAPACITY] = i;
+        }
+        bare_switch(&bare_putter, bare_getter);
+}
+
+static void bare_get_all(void *arg)
+{
+        uint64_t i;
+
+        (void)arg;
+        for (i = 0; i < ITEMS; i++) {
+                if (bare_tail == bare_head)
+                        bare_switch(&bare_getter, bare_putter);
+                BENCH_CHECK(bare_ring[bare_head++ % CAPACITY] == i);
+        }
+        bare_switch(&bare_getter, bare_main);
+}
+
+static double queue_floor(void)
+{
+        static char *stacks;
+        double start;
+
+        if (!stacks)
+                stacks = bare_stacks(2);
+        bare_head = bare_tail = 0;
+        bare_putter = bare_prepare(bare_top(stacks, 0), bare_put_all, NULL);
+        bare_getter = bare_prepare(bare_top(stacks, 1), bare_get_all, NULL);
+        start = bench_now();
+        bare_switch(&bare_main, bare_getter);
+        return (bench_now() - start) / ITEMS;
+}
+
+/* ---- a lock that two threads want all the time. The floor barges, plait's hands over in turn. */
+
+static plait_lock shared_lock;
+static _Atomic uint32_t shared_word;
+static long shared_count;
+
+static int contend(void *arg)
+{
+        long i;
+
+        (void)arg;
+        for (i = 0; i < CONTENDED / 2; i++) {
+                plait_lock_acquire(&shared_lock);
+                shared_count++;
+                plait_lock_release(&shared_lock);
+        }
+        return 0;
+}
+
+static void *contend_bare(void *arg)
+{
+        long i;
+
+        (void)arg;
+        for (i = 0; i < CONTENDED / 2; i++) {
+                word_acquire(&shared_word);
+                shared_count++;
+                word_release(&shared_word);
+        }
+        return NULL;
+}
+
+static double contended_plait(void)
+{
+        double start = bench_now();
+        PLAIT_GROUP(group, .executor = plait_own_thread());
+
+        shared_count = 0;
+        plait_group_start(&group, contend, NULL, 0);
+        plait_group_start(&group, contend, NULL, 0);
+        BENCH_CHECK(plait_group_wait(&group) == 0 && shared_count == CONTENDED);
+        return (bench_now() - start) / CONTENDED;
+}
+
+static double contended_floor(void)
+{
+        double start = bench_now();
+        pthread_t threads[2];
+
+        shared_count = 0;
+        for (int i = 0; i < 2; i++)
+                BENCH_CHECK(pthread_create(&threads[i], NULL, contend_bare, NULL) == 0);
+        for (int i = 0; i < 2; i++)
+                pthread_join(threads[i], NULL);
+        BENCH_CHECK(shared_count == CONTENDED);
+        return (bench_now() - start) / CONTENDED;
+}
+
+/* ---- a queue between two threads. The floor: a ring of one putter and one getter who spin. */
+
+static struct {
+        _Alignas(128) _Atomic size_t tail;
+        size_t head_seen;
+        _Alignas(128) _Atomic size_t head;
+        size_t tail_seen;
+        _Alignas(128) uint64_t items[CAPACITY];
+} spsc;
+
+/* Long enough for the other side to move many items, so that a line does not travel for each. */
+static void give_way(void)
+{
+        for (int i = 0; i < 16; i++)
+                bench_spin();
+}
+
+static void *spsc_put_all(void *arg)
+{
+        size_t tail = atomic_load_explicit(&spsc.tail, memory_order_relaxed), end = tail + ITEMS;
+
+        (void)arg;
+        for (; tail != end; atomic_store_explicit(&spsc.tail, ++tail, memory_order_release)) {
+                while (tail - spsc.head_seen == CAPACITY) {
+                        spsc.head_seen = atomic_load_explicit(&spsc.head, memory_order_acquire);
+                        if (tail - spsc.head_seen == CAPACITY)
+                                give_way();
+                }
+                spsc.items[tail % CAPACITY] = tail;
+        }
+        return NULL;
+}
+
+static double queue_threads_floor(void)
+{
+        size_t head = atomic_load_explicit(&spsc.head, memory_order_relaxed), end = head + ITEMS;
+        double start = bench_now();
+        pthread_t thread;
+
+        BENCH_CHECK(pthread_create(&thread, NULL, spsc_put_all, NULL) == 0);
+        for (; head != end; atomic_store_explicit(&spsc.head, ++head, memory_order_release)) {
+                while (spsc.tail_seen == head) {
+                        spsc.tail_seen = atomic_load_explicit(&spsc.tail, memory_order_acquire);
+                        if (spsc.tail_seen == head)
+                                give_way();
+                }
+                BENCH_CHECK(spsc.items[head % CAPACITY] == head);
+        }
+        pthread_join(thread, NULL);
+        return (bench_now() - start) / ITEMS;
+}
+
+static double queue_threads_plait(void)
+{
+        return queue_plait_on(plait_own_thread());
+}
+
+const struct bench bench_sync[] = {
+        {"lock", "ns", lock_plait, lock_floor, .goal = 15},
+        {"lock-threads", "ns", lock_threads_plait, lock_threads_floor, .goal = 15},
+        {"lock-contended", "ns", contended_plait, contended_floor, .goal = 0},
+        {"queue-item", "ns", queue_plait, queue_floor, .goal = 20},
+        {"queue-item-threads", "ns", queue_threads_plait, queue_threads_floor, .goal = 0},
+        {0},
+};

@@ -1,0 +1,11 @@
+/* The fork server: the program, started a second time, which makes and buries workers and does nothing else. */
+#ifndef PLAIT__SERVER_H
+#define PLAIT__SERVER_H
+
+#define PLAIT__WORKER_NAME "plait-worker"
+
+/* Called in place of main(), with what follows the name: the parent's pid, and the board's offset. Returns if this is no
+ * fork server after all (somebody's program of that name). */
+void plait__server_enter(const char *parent, const char *board);
+
+#endif

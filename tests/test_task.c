@@ -1,0 +1,159 @@
+/* Asking about one task. */
+#include <errno.h>
+#include <string.h>
+
+#include "tasks.h"
+
+TEST_ON_EXECUTORS(a_task_tells_its_result_struct_and_name)
+{
+        int value = 3;
+        plait_event event = {{0}};
+        plait_task_options options = {.name = "named"};
+        PLAIT_GROUP(group, .executor = test_executor(), .name = "group");
+        plait_task *named = plait_group_start_with(&group, &options, task_return, &value, sizeof value);
+        plait_task *plain = plait_group_start(&group, task_wait_event, &event, 0);
+
+        CHECK(!strcmp(plait_task_name(named), "named"));
+        CHECK(!strcmp(plait_task_name(plain), "group"));
+        CHECK(plait_task_arg(named) == &value && plait_task_arg(plain) == &event);
+        CHECK_EQUAL(plait_task_result(plain), -EINPROGRESS);
+        CHECK_EQUAL(plait_task_pid(plain), 0);
+        CHECK_EQUAL(plait_task_status(plain), 0);
+        CHECK_EQUAL(plait_task_wait(named, NULL), 0);
+        CHECK_EQUAL(plait_task_result(named), 3);
+        CHECK_EQUAL(plait_task_status(named), 0);
+        plait_event_set(&event);
+        CHECK_EQUAL(plait_group_wait(&group), 0);
+}
+
+TEST(a_task_without_any_name_has_an_empty_one)
+{
+        PLAIT_GROUP(group, .keep_going = true);
+        plait_task *task = plait_group_start(&group, task_return, NULL, 0);
+
+        CHECK(!strcmp(plait_task_name(task), ""));
+        CHECK_EQUAL(plait_group_wait(&group), 0);
+}
+
+TEST(every_call_takes_the_task_of_a_start_that_failed)
+{
+        int result = 1;
+
+        CHECK_EQUAL(plait_task_result(NULL), -ENOMEM);
+        CHECK(plait_task_arg(NULL) == NULL);
+        CHECK(!strcmp(plait_task_name(NULL), ""));
+        CHECK_EQUAL(plait_task_pid(NULL), 0);
+        CHECK_EQUAL(plait_task_status(NULL), 0);
+        plait_task_cancel(NULL);
+        CHECK_EQUAL(plait_task_kill(NULL), 0);
+        CHECK_EQUAL(plait_task_wait(NULL, NULL), 0);
+        CHECK_EQUAL(plait_task_wait(NULL, &result), 0);
+        CHECK_EQUAL(result, -ENOMEM);
+}
+
+TEST_ON_EXECUTORS(a_coroutine_or_thread_cannot_be_killed)
+{
+        plait_event event = {{0}};
+        PLAIT_GROUP(group, .executor = test_executor());
+        plait_task *task = plait_group_start(&group, task_wait_event, &event, 0);
+
+        test_until_parked(&group);
+        CHECK_EQUAL(plait_task_kill(task), -ENOTSUP);
+        test_until_parked(&group);
+        CHECK_EQUAL(plait_task_result(task), -EINPROGRESS);     /* nor was it cancelled */
+        plait_event_set(&event);
+        CHECK_EQUAL(plait_group_wait(&group), 0);
+}
+
+TEST_ON_EXECUTORS(a_wait_for_a_task_can_be_cut_short_and_the_task_goes_on)
+{
+        plait_event event = {{0}};
+        int result = 5;
+        PLAIT_GROUP(group, .executor = test_executor());
+        plait_task *task = plait_group_start(&group, task_wait_event, &event, 0);
+
+        {
+                PLAIT_WITHIN(PLAIT_MS);
+                CHECK_EQUAL(plait_task_wait(task, &result), -ETIMEDOUT);
+        }
+        CHECK_EQUAL(result, 5);
+        CHECK_EQUAL(plait_task_result(task), -EINPROGRESS);
+        plait_event_set(&event);
+        CHECK_EQUAL(plait_task_wait(task, &result), 0);
+        CHECK_EQUAL(result, 0);
+        CHECK_EQUAL(plait_task_wait(task, &result), 0);         /* and again */
+        CHECK_EQUAL(plait_group_wait(&group), 0);
+}
+
+static int fail_soon(void *arg)
+{
+        plait_ignore(plait_event_wait(arg));
+        return -EDOM;
+}
+
+TEST_ON_EXECUTORS(the_groups_end_reaches_the_owners_wait_for_a_task)
+{
+        plait_event event = {{0}};
+        PLAIT_GROUP(group, .executor = test_executor());
+        plait_task *stubborn;
+        plait_event other = {{0}};
+
+        stubborn = plait_group_start(&group, fail_soon, &other, 0);
+        plait_group_start(&group, fail_soon, &event, 0);
+        {
+                PLAIT_SHIELD(PLAIT_FOREVER);    /* keeps nothing: the group was opened around it */
+                test_until_parked(&group);
+        }
+        plait_group_cancel(&group);
+        CHECK_EQUAL(plait_task_wait(stubborn, NULL), -ECANCELED);
+        CHECK_EQUAL(plait_group_wait(&group), -EDOM);
+}
+
+struct both { plait_task *task; int result; };
+
+static int wait_for_sibling(void *arg)
+{
+        struct both *both = arg;
+
+        return plait_task_wait(both->task, &both->result);
+}
+
+TEST_ON_EXECUTORS(tasks_wait_for_their_siblings)
+{
+        int seven = 7;
+        plait_event event = {{0}};
+        struct both both[2];
+        PLAIT_GROUP(group, .executor = test_executor());
+
+        both[0].task = plait_group_start(&group, task_wait_event, &event, 0);
+        both[1].task = plait_group_start(&group, task_return, &seven, sizeof seven);
+        for (int i = 0; i < 2; i++)
+                plait_group_start(&group, wait_for_sibling, &both[i], sizeof both[i]);
+        test_until_parked(&group);
+        plait_event_set(&event);
+        CHECK_EQUAL(plait_group_wait(&group), 0);
+        CHECK(both[0].result == 0 && both[1].result == 7);
+}
+
+TEST_ON_EXECUTORS(options_are_read_before_the_start_returns)
+{
+        plait_task_options options = {.name = "copied", .within = 3600 * PLAIT_S, .stack_bytes = 100000};
+        PLAIT_GROUP(group, .executor = test_executor());
+        plait_task *task = plait_group_start_with(&group, &options, task_return, NULL, 0);
+
+        memset(&options, 0x55, sizeof options);
+        CHECK(!strcmp(plait_task_name(task), "copied"));
+        CHECK(plait_group_start_with(&group, NULL, task_return, NULL, 0));
+        CHECK_EQUAL(plait_group_wait(&group), 0);
+}
+
+TEST_ON_EXECUTORS(a_task_whose_time_is_negative_is_over_at_once)
+{
+        plait_task_options options = {.within = -1};
+        PLAIT_GROUP(group, .executor = test_executor());
+        plait_task *task = plait_group_start_with(&group, &options, task_never, NULL, 0);
+
+        test_until_parked(&group);
+        CHECK_EQUAL(plait_task_result(task), -ETIMEDOUT);
+        CHECK_EQUAL(plait_group_wait(&group), -ETIMEDOUT);
+}
