@@ -11,7 +11,7 @@
 
 enum {
         ROOM = 1 << 24,                         /* records whose addresses are reserved, at most */
-        STEP = 256,                             /* made usable at a time: 64 KiB */
+        STEP = 512,                             /* made usable at a time: whole pages, whatever sanitizers add to a record */
         STOCK = 64,                             /* given to a loop at a time */
         STOCK_MAX = 4096                        /* a loop that has more gives half of it back */
 };

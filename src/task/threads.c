@@ -117,8 +117,10 @@ static int send_hand(struct pool *pool, struct hand hand)
                 thread->pool = pool;
                 thread->loop = plait__loop_new(plait__loop_here);
                 rc = thread->loop ? plait__sys.thread_start(thread_main, thread, pool->executor.stack_bytes) : -ENOMEM;
-                if (rc == 0)
+                if (rc == 0) {
+                        plait__store(&pool->refused, false);
                         return 0;
+                }
                 if (thread->loop)
                         plait__loop_free(plait__loop_here, thread->loop);
                 plait__sys.free(thread);
@@ -310,7 +312,7 @@ static struct plait_task *next_task(struct thread *thread)
         } else {
                 pool->computing--;
         }
-        if (pool->closing && pool->closer && pool->running == 0)
+        if (pool->closer && pool->running == 0)
                 plait__unpark(pool->closer);
         plait__spin_release(&pool->lock);
         send_hand(pool, hand);
