@@ -2,6 +2,7 @@
 #
 #   make demo URLS="https://… https://…" JSON=FILE   downloads these; writes the figures
 #   make test BUILDS="plain tsan"     only these builds (all: plain asan tsan ucontext aarch64)
+#   make bench JSON=FILE ROWS="lock yield-2"         the table as JSON too; only these rows (all)
 #   make install PREFIX=/usr DESTDIR=/tmp/tree
 
 .PHONY: all demo test bench deps install clean build deps-build deps-test deps-bench
@@ -31,8 +32,8 @@ test: deps-test
 	@scripts/test.sh $(BUILDS)
 
 bench: deps-bench build
-	@ninja -C build --quiet meson-benchmark-prereq >/dev/null
-	@meson test -C build --benchmark --no-rebuild --num-processes 1 --verbose
+	@ninja -C build --quiet bench/bench >/dev/null
+	@build/bench/bench $(if $(JSON),--json "$(JSON)") $(ROWS)
 
 install: build
 	@[ -z "$(PREFIX)" ] || { meson configure build -Dprefix="$(PREFIX)" && ninja -C build >/dev/null; }

@@ -209,7 +209,7 @@ static bool has_work(const struct http_driver *driver)
  * them, and nothing runs, they are closed: else their descriptors would stay for as long as the program is busy elsewhere. */
 static void close_hung_up(struct http_driver *driver)
 {
-        if (driver->multi && driver->open && driver->open == driver->open_hung_up && plait__list_empty(&driver->running))
+        if (driver->multi && driver->connected && driver->connected == driver->hung_up && plait__list_empty(&driver->running))
                 close_multi(driver);
 }
 

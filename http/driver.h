@@ -60,7 +60,8 @@ struct http_socket {
         int fd;
         short wanted;                           /* POLLIN, POLLOUT: what libcurl waits for now */
         short maybe;                            /* may be ready for: an edge came, and nothing has told since that it is over */
-        bool ours;                              /* opened and closed through us; else only lent (the resolver's) */
+        bool lent;                              /* not opened through us: the resolver's */
+        bool connected;
         bool hung_up;                           /* by the other side */
 };
 
@@ -76,7 +77,7 @@ struct http_driver {
 
         struct http_socket **sockets;           /* by descriptor */
         size_t sockets_room;
-        unsigned open, open_hung_up;            /* of ours */
+        unsigned connected, hung_up;            /* sockets that are; connected ones that are this as well */
         struct plait__interest *fired;
         struct plait__link hot, doubtful;       /* to be acted on; to be asked about */
         struct pollfd asked[HTTP_ASKED];

@@ -7,8 +7,12 @@
  * does not wait, and those that are ready still are hot and acted on again. So no transfer is stuck: a socket that is waited
  * for is hot, or the kernel has said since its last edge that it is not ready, and a new edge is sure to come.
  *
- * A socket of ours is watched from its opening to its closing, so that a request on a kept connection costs no registering.
- * A socket that libcurl did not open through us, one of its resolver's, is watched while libcurl waits for it. */
+ * A connection is watched from its opening to its closing, so that a request on a kept one costs no registering. Others are
+ * forgotten as soon as libcurl does not wait for them: the resolver's, which it lends us, and those that never came to be
+ * connections, which libcurl 7.88 closes without a word. It may even open the next one under the same number before it
+ * looks at what it waits for, find that nothing has changed, and not tell: so a new socket takes over what its number was
+ * wanted for. None of them is made known to the poller as one of plait's: then nothing has to be taken back when a number
+ * is free again and perhaps another thread's. */
 #define _GNU_SOURCE
 #include "driver.h"
 
@@ -46,33 +50,6 @@ static int table_reach(struct http_driver *driver, int fd)
         return 0;
 }
 
-static int add(struct http_driver *driver, int fd, bool ours)
-{
-        struct http_socket *socket;
-        int rc = table_reach(driver, fd);
-
-        if (rc < 0)
-                return rc;
-        socket = plait__sys.alloc(sizeof *socket);
-        if (!socket)
-                return -ENOMEM;
-        socket->fd = fd;
-        socket->ours = ours;
-        socket->interest.fired = &driver->fired;
-        socket->interest.watch.events = POLLIN | POLLOUT | PLAIT__STICKY;
-        socket->interest.watch.strand = driver->service;
-        plait__fd_is_new(fd, ours);
-        rc = plait__watch_add(driver->loop, fd, &socket->interest.watch);
-        if (rc < 0) {
-                plait__fd_forget(fd);
-                plait__sys.free(socket);
-                return rc;
-        }
-        driver->sockets[fd] = socket;
-        driver->open += ours;
-        return 0;
-}
-
 static void forget_turn(struct http_socket *socket)
 {
         if (socket->turn.next)
@@ -96,9 +73,38 @@ static void drop(struct http_driver *driver, struct http_socket *socket)
         forget_fired(driver, socket);
         plait__watch_remove(&socket->interest.watch);
         driver->sockets[socket->fd] = NULL;
-        driver->open -= socket->ours;
-        driver->open_hung_up -= socket->hung_up;
+        driver->connected -= socket->connected;
+        driver->hung_up -= socket->connected && socket->hung_up;
         plait__sys.free(socket);
+}
+
+static int add(struct http_driver *driver, int fd, bool lent)
+{
+        struct http_socket *socket, *before;
+        int rc = table_reach(driver, fd);
+
+        if (rc < 0)
+                return rc;
+        socket = plait__sys.alloc(sizeof *socket);
+        if (!socket)
+                return -ENOMEM;
+        before = driver->sockets[fd];
+        if (before) {
+                socket->wanted = before->wanted;
+                drop(driver, before);
+        }
+        socket->fd = fd;
+        socket->lent = lent;
+        socket->interest.fired = &driver->fired;
+        socket->interest.watch.events = POLLIN | POLLOUT | PLAIT__STICKY;
+        socket->interest.watch.strand = driver->service;
+        rc = plait__watch_add(driver->loop, fd, &socket->interest.watch);
+        if (rc < 0) {
+                plait__sys.free(socket);
+                return rc;
+        }
+        driver->sockets[fd] = socket;
+        return 0;
 }
 
 curl_socket_t plait__http_open_socket(void *value, curlsocktype purpose, struct curl_sockaddr *address)
@@ -112,7 +118,8 @@ curl_socket_t plait__http_open_socket(void *value, curlsocktype purpose, struct 
                         transfer->failure = -errno;     /* others, an unknown family, are libcurl's to go around */
                 return CURL_SOCKET_BAD;
         }
-        rc = add(transfer->driver, fd, true);
+        plait__fd_is_new(fd, false);
+        rc = add(transfer->driver, fd, false);
         if (rc < 0) {
                 transfer->failure = rc == -EMFILE || rc == -ENFILE ? rc : -ENOMEM;      /* -ENOSPC: the kernel's, for watches */
                 plait_close(fd);
@@ -147,20 +154,23 @@ int plait__http_on_socket(CURL *easy, curl_socket_t fd, int what, void *value, v
         (void)easy;
         (void)unused;
         if (what == CURL_POLL_REMOVE) {
-                if (socket && !socket->ours) {
+                if (socket && !socket->connected)
                         drop(driver, socket);
-                        plait__fd_forget(fd);
-                } else if (socket) {
+                else if (socket)
                         socket->wanted = 0;
-                }
                 return 0;
         }
         if (!socket) {
-                if (add(driver, fd, false) < 0)
+                if (add(driver, fd, true) < 0)
                         return 0;               /* the resolver's: libcurl looks for itself now and then as well */
                 socket = driver->sockets[fd];
         }
         socket->wanted = (short)((what & CURL_POLL_IN ? POLLIN : 0) | (what & CURL_POLL_OUT ? POLLOUT : 0));
+        if (what & CURL_POLL_IN && !socket->lent && !socket->connected) {
+                socket->connected = true;       /* until then it waits to be able to write */
+                driver->connected++;
+                driver->hung_up += socket->hung_up;
+        }
         if (socket->maybe & socket->wanted && !socket->turn.next)
                 put(&driver->doubtful, socket);
         return 0;
@@ -181,9 +191,9 @@ static void take_fired(struct http_driver *driver)
                 interest->watch.revents = 0;
                 socket = (struct http_socket *)interest;
                 socket->maybe |= (short)(revents & (POLLIN | POLLOUT));
-                if (revents & (POLLHUP | POLLRDHUP) && socket->ours && !socket->hung_up) {
+                if (revents & (POLLHUP | POLLRDHUP) && !socket->hung_up) {
                         socket->hung_up = true;
-                        driver->open_hung_up++;
+                        driver->hung_up += socket->connected;
                 }
                 if (socket->maybe & socket->wanted)
                         put(&driver->hot, socket);
@@ -260,5 +270,10 @@ void plait__http_sockets_ask(struct http_driver *driver)
 
 void plait__http_sockets_end(struct http_driver *driver)
 {
+        size_t fd;
+
+        for (fd = 0; fd < driver->sockets_room; fd++)
+                if (driver->sockets[fd])
+                        drop(driver, driver->sockets[fd]);
         plait__sys.free(driver->sockets);
 }

@@ -121,7 +121,7 @@ UNSEEN static bool is_still(const struct plait_task *task)
         case PLAIT__NEW:
                 return *flags & PLAIT__WITHHELD;
         case PLAIT__RUNNING:
-                if (loop != plait__loop_here && plait__load(&loop->inbox) != (struct plait__strand *)1)
+                if (loop != plait__loop_here && plait__load_acquire(&loop->inbox) != (struct plait__strand *)1)
                         return false;
                 return *parked && !plait__load(&strand->remote);
         default:

@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "leaks.h"
 #include "test.h"
 
 int listen_here(char ret_url[64])
@@ -22,6 +24,23 @@ int listen_here(char ret_url[64])
         CHECK(getsockname(fd, (struct sockaddr *)&address, &size) == 0);
         snprintf(ret_url, 64, "http://127.0.0.1:%d/", ntohs(address.sin_port));
         return fd;
+}
+
+static unsigned count_threads(void)
+{
+        struct holdings holdings;
+
+        holdings_take(&holdings);
+        return holdings.threads;
+}
+
+void on_a_thread(plait_fn *fn, void *arg, unsigned left)
+{
+        unsigned before = count_threads();
+
+        CHECK_EQUAL(plait_call(plait_own_thread(), fn, arg, 0), 0);
+        while (count_threads() > before + left)
+                sched_yield();
 }
 
 /* ---- as coroutines */

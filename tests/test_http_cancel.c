@@ -19,8 +19,6 @@
 
 #include "site.h"
 
-#define ON_A_THREAD(body) CHECK_EQUAL(plait_call(plait_own_thread(), body, NULL, 0), 0)
-
 struct wait {
         char url[128];
         char error[120];
@@ -81,7 +79,7 @@ static int fetch_when_over(void *arg)
 
 TEST(a_deadline_that_is_over_lets_nothing_begin)
 {
-        ON_A_THREAD(fetch_when_over);
+        on_a_thread(fetch_when_over, NULL, 0);
 }
 
 /* ---- cancel */
@@ -197,6 +195,6 @@ TEST(a_silent_name_server_does_not_outlast_the_deadline, .once = true)
 
         if (refused)
                 SKIP(refused);
-        ON_A_THREAD(fetch_unresolved);
+        on_a_thread(fetch_unresolved, NULL, 1);
         CHECK(plait_now() - began < 2 * PLAIT_S);       /* the end of a thread that has used HTTP does not wait either */
 }

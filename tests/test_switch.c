@@ -124,6 +124,7 @@ TEST(a_strand_keeps_its_registers)
 
 /* ---- the switch alone */
 
+#if !defined(TEST_SANITIZER_ADDRESS) && !defined(TEST_SANITIZER_THREAD)
 static void *here, *there;
 static int steps;
 
@@ -139,7 +140,6 @@ static void entry(void *value)
         }
 }
 
-#if !defined(TEST_SANITIZER_ADDRESS) && !defined(TEST_SANITIZER_THREAD)
 TEST(a_context_begins_at_its_entry_and_is_given_each_value)
 {
         static _Alignas(64) char stack[65536];

@@ -121,7 +121,7 @@ static void expect(const char *url, int rc, const char *word)
 {
         struct ask ask = {url, rc, word};
 
-        CHECK_EQUAL(plait_call(plait_own_thread(), fetch, &ask, sizeof ask), 0);
+        on_a_thread(fetch, &ask, 0);
 }
 
 TEST(a_certificate_that_nobody_vouches_for_is_refused, .seconds = 60)

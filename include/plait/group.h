@@ -143,10 +143,11 @@ PLAIT_API void plait_group_cancel(plait_group *group);
 PLAIT_API size_t plait_group_failures(const plait_group *group, plait_failure *ret, size_t max);
 
 /* Not for use: what PLAIT_GROUP needs. */
+PLAIT_API void plait__group_begin(plait_group *group);
 PLAIT_API void plait__group_end(plait_group *group);
 #define PLAIT__GROUP(group, ...)                                                                                        \
         __extension__ plait_group group __attribute__((cleanup(plait__group_end))) = {__VA_ARGS__};                     \
-        plait_group_open(&group)
+        plait__group_begin(&group)
 
 #ifdef __cplusplus
 }

@@ -18,9 +18,11 @@ typedef struct plait_response {
         uint64_t private_[8] PLAIT__ZERO;
 } plait_response;
 
-/* Fetches an http or https URL with GET, from any strand; coroutines of the thread run meanwhile. Redirects are followed,
- * to http and https only, 20 at most. Certificates are verified. A compressed body is decoded. Connections are kept and
- * used again by the requests of the same thread. Proxies are those of the environment (http_proxy, https_proxy).
+/* Fetches an http or https URL with GET, from any strand; coroutines of the thread run meanwhile. The URL is a whole one,
+ * with its scheme. Redirects are followed, to http and https only, 20 at most. Certificates are verified, against those
+ * that the system trusts or, as with other programs, SSL_CERT_FILE and SSL_CERT_DIR name. A compressed body is decoded.
+ * Connections are kept and used again by the requests of the same thread, until it ends. Proxies are those of the
+ * environment (http_proxy, https_proxy, no_proxy).
  *
  * *ret is overwritten, not read: give a zeroed response, or one that is done. On every return it is the caller's, for
  * plait_response_done(); on failure `body` is NULL, `length` 0, and `error` a text.
@@ -30,13 +32,15 @@ typedef struct plait_response {
  *   -EINVAL             the URL does not parse
  *   -EPROTONOSUPPORT    its scheme, or that of a redirect, is neither http nor https
  *   -EHOSTUNREACH       the name does not resolve
- *   -ECONNREFUSED       no connection could be made to the address
+ *   -ECONNREFUSED       no connection could be made to the address: refused, no way there, or no answer in 5 minutes
  *   -ECONNRESET         the connection or the body was cut short
  *   -EPROTO             what came is not HTTP, or cannot be decoded
  *   -EKEYREJECTED       the certificate, or the TLS handshake
  *   -ELOOP              more than 20 redirects
  *   -EFBIG              the body has more than 1 GiB of decoded bytes
  *   -ENOMEM             no memory
+ *   -EMFILE, -ENFILE    no more descriptors
+ *   -EIO                what libcurl has no better word for; `error` does
  *   -ETIMEDOUT          the deadline; there is none unless a group or scope sets one
  *   -ECANCELED          a cancel */
 PLAIT_WAITS int plait_http_get(const char *url, plait_response *ret);

@@ -44,6 +44,13 @@
 #define PLAIT__RESERVE_SHIFT 38                 /* 256 GiB: 4 million stacks of 64 KiB */
 #endif
 
+/* On the function that switches: the sanitizer's own entry and exit of it would be told of two different fibers. */
+#if defined(PLAIT__TSAN) && defined(__clang__)
+#define PLAIT__FIBER_SWITCHES __attribute__((disable_sanitizer_instrumentation))
+#else
+#define PLAIT__FIBER_SWITCHES
+#endif
+
 /* Kept in each strand, beside the record. */
 struct plait__fiber {
         void *exceptions[2];                    /* the C++ runtime's: caught exceptions, and their count */

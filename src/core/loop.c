@@ -96,10 +96,10 @@ static bool has_come(const struct plait__loop *loop)
 static bool spin(struct plait__loop *loop)
 {
         plait_time end;
-        bool found, woke = loop->woke;
+        bool found, woke = loop->woke, woke_process = loop->woke_process;
 
-        loop->woke = false;
-        if (loop->hot == 0 || plait__cpus() < 2)
+        loop->woke = loop->woke_process = false;
+        if (loop->hot == 0 || woke_process || plait__cpus() < 2)
                 return false;
         if (woke)
                 plait__spin_yield();
@@ -347,12 +347,17 @@ void plait__loop_adopt(struct plait__loop *loop)
         plait__loop_here = loop;
 }
 
+void plait__loop_check(const char *call)
+{
+        if (plait__load(&plait__loop_forked))
+                plait__panic(call, "used after fork: a child of fork() must exec before it uses plait");
+}
+
 struct plait__loop *plait__loop_make(const char *call)
 {
         struct plait__loop *loop;
 
-        if (plait__load(&plait__loop_forked))
-                plait__panic(call, "used after fork: a child of fork() must exec before it uses plait");
+        plait__loop_check(call);
         loop = plait__loop_new(NULL);
         if (loop)
                 plait__loop_adopt(loop);

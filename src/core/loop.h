@@ -60,7 +60,8 @@ struct plait__loop {
         _Atomic uint32_t own_bell;
         _Atomic bool sleeps_in_poller;          /* how it sleeps, written before the inbox says that it does; relaxed */
         plait__spin ringing;                    /* held while another thread writes the poller's eventfd: it may be ending */
-        bool woke;                              /* it has just woken a sleeping thread: see plait__loop_spin() */
+        bool woke;                              /* it has just woken a sleeping thread: see spin() in loop.c */
+        bool woke_process;                      /* likewise a worker process: does not spin */
         uint8_t hot;                            /* credit for spinning before sleeping */
 
         struct plait__seams seams;
@@ -99,6 +100,7 @@ extern PLAIT_API struct plait__seams plait__seams;
 
 /* The loop of this thread, made if need be; NULL: no memory. Aborts in a child of fork(), naming `call`. */
 PLAIT_API struct plait__loop *plait__loop_make(const char *call);
+void plait__loop_check(const char *call);
 
 /* A loop for a thread that is about to be started, so that nothing can fail in that thread; NULL: no memory. The thread
  * adopts it, or if there is no thread after all, it is given back. */
@@ -111,6 +113,13 @@ static inline struct plait__loop *plait__loop_get(const char *call)
         struct plait__loop *loop = plait__loop_here;
 
         return __builtin_expect(loop != NULL, 1) ? loop : plait__loop_make(call);
+}
+
+/* For calls that need no strand: aborts in a child of fork(). */
+static inline void plait__not_forked(const char *call)
+{
+        if (__builtin_expect(plait__loop_here == NULL, 0))
+                plait__loop_check(call);
 }
 
 static inline plait_time plait__loop_now(struct plait__loop *loop)

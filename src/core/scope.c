@@ -53,7 +53,7 @@ static plait_time task_reach(const struct plait__strand *strand)
         plait_time reach = PLAIT_FOREVER;
 
         if (task->group)
-                reach = plait__group_scope(task->group)->reach;
+                reach = plait__load(&plait__group_scope(task->group)->reach);
         if (task->extra && task->extra->deadline)
                 reach = earlier(reach, task->extra->deadline);
         return reach;
@@ -67,7 +67,7 @@ static plait_time reach_of(const struct plait__strand *strand, const struct plai
                 return task_reach(strand);
         if (scope->kind == PLAIT__SCOPE_SHIELD)
                 return scope->deadline;
-        outer = reach_of(strand, scope->parent, skip);
+        outer = reach_of(strand, plait__load(&scope->parent), skip);
         return scope == skip ? outer : earlier(scope->deadline, outer);
 }
 
@@ -83,28 +83,35 @@ void plait__scope_begin_task(struct plait__strand *strand)
 
 void plait__scope_push(struct plait__strand *strand, struct plait__scope *scope, enum plait__scope_kind kind, plait_time deadline)
 {
-        scope->parent = strand->scope;
+        plait_time reach;
+
+        plait__store(&scope->parent, strand->scope);
         scope->owner = strand;
         scope->deadline = deadline;
-        scope->reach = kind == PLAIT__SCOPE_SHIELD ? deadline : earlier(deadline, strand->deadline);
+        reach = kind == PLAIT__SCOPE_SHIELD ? deadline : earlier(deadline, strand->deadline);
+        plait__store(&scope->reach, reach);
         plait__store(&scope->cancelled, 0);
         scope->kind = (uint8_t)kind;
-        strand->deadline = scope->reach;
+        strand->deadline = reach;
         strand->scope = scope;
 }
 
 bool plait__scope_remove(struct plait__strand *strand, struct plait__scope *scope)
 {
-        struct plait__scope **link = &strand->scope, *inner;
+        struct plait__scope *before = NULL, *inner, *parent;
 
-        while (*link && *link != scope)
-                link = &(*link)->parent;
-        if (!*link)
+        for (inner = strand->scope; inner && inner != scope; inner = plait__load(&inner->parent))
+                before = inner;
+        if (!inner)
                 return false;
-        *link = scope->parent;
-        for (inner = strand->scope; inner && inner != scope->parent; inner = inner->parent)
-                inner->reach = reach_of(strand, inner, NULL);
-        strand->deadline = strand->scope ? strand->scope->reach : task_reach(strand);
+        parent = plait__load(&scope->parent);
+        if (before)
+                plait__store(&before->parent, parent);
+        else
+                strand->scope = parent;
+        for (inner = strand->scope; inner && inner != parent; inner = plait__load(&inner->parent))
+                plait__store(&inner->reach, reach_of(strand, inner, NULL));
+        strand->deadline = strand->scope ? plait__load(&strand->scope->reach) : task_reach(strand);
         if (strand->timer.place && strand->timer.moment < strand->deadline)
                 plait__timers_remove(&strand->loop->timers, &strand->timer);
         scope->kind = 0;
@@ -135,7 +142,7 @@ static int walk(struct plait__strand *strand, const struct plait__scope *scope, 
         int ended, rc = 0;
 
         for (;;) {
-                for (; scope; scope = scope->parent) {
+                for (; scope; scope = plait__load(&scope->parent)) {
                         if (scope == skip)
                                 continue;
                         ended = scope_ended(scope, now);
@@ -187,7 +194,7 @@ static bool is_open(const struct plait__strand *strand, const struct plait__scop
 {
         const struct plait__scope *open;
 
-        for (open = strand->scope; open; open = open->parent)
+        for (open = strand->scope; open; open = plait__load(&open->parent))
                 if (open == scope)
                         return true;
         return false;

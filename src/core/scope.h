@@ -26,10 +26,11 @@ enum plait__cancel { PLAIT__CANCEL_NONE, PLAIT__CANCEL_QUIET, PLAIT__CANCEL_FAIL
 enum plait__scope_kind { PLAIT__SCOPE_BLOCK = 1, PLAIT__SCOPE_SHIELD, PLAIT__SCOPE_GROUP };
 
 struct plait__scope {
-        struct plait__scope *parent;            /* on the same strand; NULL: the strand's task comes next */
+        struct plait__scope *_Atomic parent;    /* on the same strand; NULL: the strand's task comes next. This and reach are
+                                                 * read by tasks on other threads while a scope further out is left: relaxed */
         struct plait__strand *owner;            /* NULL: a detached group's, where every chain ends */
         plait_time deadline;                    /* its own */
-        plait_time reach;                       /* the earliest that holds inside it */
+        _Atomic plait_time reach;               /* the earliest that holds inside it */
         _Atomic uint32_t cancelled;             /* enum plait__cancel; set once, by any thread; no data hangs on it */
         uint8_t kind;
         uint8_t group_state;                    /* the rest is a group's: task/group.h */

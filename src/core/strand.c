@@ -82,7 +82,7 @@ static bool begin(struct plait__loop *loop, struct plait__strand *strand)
 
 /* The one door through which a strand is resumed. Never inlined: that all switches return to one place is what makes those
  * returns, and the ones after them, predicted (arch/switch_x86_64.S). */
-static __attribute__((noinline)) void resume(struct plait__loop *loop, void **save, struct plait__fiber *from, struct plait__strand *to,
+static __attribute__((noinline)) PLAIT__FIBER_SWITCHES void resume(struct plait__loop *loop, void **save, struct plait__fiber *from, struct plait__strand *to,
                                               bool ends)
 {
         struct plait__fiber *fiber = &plait__task_of(to)->fiber;

@@ -9,6 +9,7 @@ plait_time plait_now(void)
 {
         struct plait__loop *loop = plait__loop_here;
 
+        plait__not_forked(__func__);
         return loop ? plait__loop_now(loop) : plait__clock_now();
 }
 
@@ -75,6 +76,7 @@ int plait_cancelled(void)
 {
         struct plait__loop *loop = plait__loop_here;
 
+        plait__not_forked(__func__);
         return loop ? plait__check(loop->current) : 0;
 }
 

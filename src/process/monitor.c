@@ -90,7 +90,7 @@ void plait__worker_ring(struct plait__pool *pool, unsigned slot)
         else
                 plait__sys.futex(&shared->bell, FUTEX_WAKE, 1, NULL, 0);
         if (plait__loop_here)
-                plait__loop_here->woke = true;
+                plait__loop_here->woke_process = true;
 }
 
 /* Without pidfds (Linux before 5.3, valgrind) by number: it could have died, and another have it, just now. */

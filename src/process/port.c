@@ -23,7 +23,7 @@ enum { LOCAL = 3 };                             /* the loop's slot of data */
 struct here {
         struct plait__source source;            /* first */
         struct plait__loop *loop;               /* NULL: it has ended, or there never was one */
-        unsigned away;                          /* jobs that will be told here */
+        _Atomic unsigned away;                  /* jobs that will be told here; written with the lock held */
         bool used;
         bool waited;                            /* it was told when plait__ports_sweep() came by last */
 };
@@ -91,7 +91,7 @@ static bool arm(struct plait__source *source, struct plait__loop *loop)
 {
         struct plait__port *port = shared((struct here *)source);
 
-        if (!((struct here *)source)->away)
+        if (!plait__load(&((struct here *)source)->away))
                 return true;
         atomic_store_explicit(&port->asleep, loop->poller || loop->bell != &port->bell ? PLAIT__IN_POLLER : PLAIT__IN_FUTEX,
                               memory_order_seq_cst);
@@ -111,7 +111,7 @@ static void disarm(struct plait__source *source, struct plait__loop *loop)
 
 static void release(struct here *here)
 {
-        if (!here->loop && !here->away)
+        if (!here->loop && !plait__load(&here->away))
                 here->used = false;
 }
 
@@ -170,7 +170,7 @@ unsigned plait__port_for(const plait_group *group)
 
 void plait__port_count(unsigned port, int jobs)
 {
-        ports[port].away += (unsigned)jobs;
+        plait__store(&ports[port].away, plait__load(&ports[port].away) + (unsigned)jobs);
         if (port)
                 release(&ports[port]);
 }

@@ -24,6 +24,7 @@
 #define REGION_MAX ((uint64_t)64 << 30)
 #define REGION_MIN ((uint64_t)16 << 20)
 #define KEEP_PAGES ((uint64_t)32 << 20)
+#define STEP ((uint64_t)16 << 20)
 #define BLOCK_MIN 512
 
 struct plait__region plait__region;
@@ -35,6 +36,7 @@ struct block { uint64_t offset; struct block *next; unsigned class; bool taken; 
 enum { CLASSES = 40, HASH = 4096 };             /* BLOCK_MIN << CLASSES is more than any region */
 
 static uint64_t unused;                         /* the arena from here on was never handed out */
+static uint64_t usable;                         /* the region from here on is no memory yet */
 static struct block *free_blocks[CLASSES];
 static struct block *taken_blocks[HASH];        /* by offset */
 
@@ -43,12 +45,29 @@ static struct block **taken_place(uint64_t offset)
         return &taken_blocks[offset / BLOCK_MIN * UINT64_C(0x9e3779b97f4a7c15) >> 52];
 }
 
+/* Only what is used can be read and written: valgrind's search for leaks reads all that can be. */
+static int make_usable(void *region, uint64_t from, uint64_t to, uint64_t size)
+{
+        long rc;
+
+        to = (to + STEP - 1) / STEP * STEP;
+        if (to > size)
+                to = size;
+        rc = plait__sys.mprotect((char *)region + from, to - from, PROT_READ | PROT_WRITE);
+        if (rc == 0)
+                usable = to;
+        return (int)rc;
+}
+
 static struct block *carve(unsigned class)
 {
+        struct plait__region_head *head = plait__region.head;
         uint64_t size = (uint64_t)BLOCK_MIN << class;
         struct block *block;
 
-        if (plait__region.head->card.size - unused < size)
+        if (head->card.size - unused < size)
+                return NULL;
+        if (unused + size > usable && make_usable(head, usable, unused + size, head->card.size) < 0)
                 return NULL;
         block = plait__sys.alloc(sizeof *block);
         if (!block)
@@ -152,7 +171,7 @@ static void *map_region(int fd, uint64_t size)
         long at;
 
         for (i = 0; i < sizeof candidates / sizeof *candidates; i++) {
-                at = plait__sys.mmap((void *)candidates[i], size, PROT_READ | PROT_WRITE,
+                at = plait__sys.mmap((void *)candidates[i], size, PROT_NONE,
                                      MAP_SHARED | MAP_NORESERVE | (candidates[i] ? MAP_FIXED_NOREPLACE : 0), fd, 0);
                 if (at < 0 && at > -4096)
                         continue;
@@ -160,6 +179,7 @@ static void *map_region(int fd, uint64_t size)
                         plait__sys.munmap((void *)at, size);    /* a kernel before 4.17 took it for a wish */
                         continue;
                 }
+                plait__sys.madvise((void *)at, size, MADV_DONTDUMP);    /* a core file would take in all of it */
                 return (void *)at;
         }
         return NULL;
@@ -214,12 +234,16 @@ static int make(struct plait__region *region)
         region->monitor_fd = rc = (int)plait__sys.eventfd2(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (rc < 0)
                 goto no_eventfd;
+        rc = make_usable(memory, 0, sizeof *region->head + STEP, size);
+        if (rc < 0)
+                goto no_monitor;
         fill(region, memory, size);
         rc = plait__monitor_start();
         if (rc == 0)
                 return 0;
         region->head = NULL;
         region->free_job_count = 0;
+no_monitor:
         plait__sys.close(region->monitor_fd);
 no_eventfd:
         plait__sys.munmap(memory, size);

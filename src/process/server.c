@@ -48,6 +48,7 @@ static void *map_region(uint32_t parent)
                 at = plait__sys.mmap(NULL, card.size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, PLAIT__FD_REGION, 0);
         if (at < 0 && at > -4096)
                 _exit(126);                     /* surely our parent's, but no room for it */
+        plait__sys.madvise((void *)at, card.size, MADV_DONTDUMP);       /* a core file would take in all of it */
         return (void *)at;
 }
 

@@ -94,13 +94,12 @@ struct plait__job {
 enum plait__slot_state { PLAIT__SLOT_EMPTY, PLAIT__SLOT_READY, PLAIT__SLOT_RETIRED };
 
 struct plait__slot {
-        _Atomic uint32_t bell;                  /* the futex in which the worker's loop sleeps */
+        _Alignas(64) _Atomic uint32_t bell;                  /* the futex in which the worker's loop sleeps */
         _Atomic uint32_t attention;             /* 1: what it runs was cancelled */
         _Atomic uint32_t in_poller;             /* it sleeps in its poller: written before it looks for the last time */
         _Atomic uint32_t state;                 /* ready: its initializer has run; retired: it ends because it shall */
         _Atomic uint32_t pid;                   /* written by itself, before it claims anything */
         _Atomic uint32_t hazard;                /* the map it reads, as job + 1 */
-        _Alignas(64) char end[];
 };
 
 struct plait__board {

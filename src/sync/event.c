@@ -24,6 +24,7 @@ void plait_event_set(plait_event *event)
         struct plait__strand *strand;
         struct plait__link waiters;
 
+        plait__not_forked(__func__);
         if (plait__load_acquire(&inner->set))
                 return;
         plait__spin_acquire(&inner->guard);

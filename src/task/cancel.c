@@ -36,7 +36,7 @@ void plait__tree_remove(struct plait__strand *owner, plait_group *group)
 static bool is_inside(const struct plait__scope *scope, const struct plait__scope *outer)
 {
         while (scope && scope != outer)
-                scope = scope->parent;
+                scope = plait__load(&scope->parent);
         return scope || !outer;
 }
 
@@ -66,7 +66,7 @@ static void wake_strand(struct plait__strand *strand, const struct plait__scope 
         plait_group *group;
 
         if (strand->loop == plait__loop_here) {
-                for (scope = strand->scope; scope; scope = scope->parent) {
+                for (scope = strand->scope; scope; scope = plait__load(&scope->parent)) {
                         if (scope->kind == PLAIT__SCOPE_GROUP)
                                 wake_tasks(plait__container((void *)(uintptr_t)scope, plait_group, private_));
                         if (scope == within)

@@ -554,6 +554,13 @@ size_t plait_group_failures(const plait_group *group, plait_failure *ret, size_t
         return failures;
 }
 
+void plait__group_begin(plait_group *group)
+{
+        if (group->detached)
+                plait__panic("PLAIT_GROUP", "the group '%s' is detached: it belongs to no block", name_of(group));
+        plait_group_open(group);
+}
+
 /* The end of a block acts only on what this strand has open: gcc lets a goto jump over the declaration. A group that its
  * strand has waited for still has its failures to give back. */
 void plait__group_end(plait_group *group)
@@ -563,7 +570,7 @@ void plait__group_end(plait_group *group)
 
         if (!loop)
                 return;
-        for (scope = loop->current->scope; scope; scope = scope->parent) {
+        for (scope = loop->current->scope; scope; scope = plait__load(&scope->parent)) {
                 if (scope == plait__group_scope(group)) {
                         plait_group_done(group);
                         return;

@@ -123,7 +123,7 @@ enum verdict { SUCCESS, FAILURE, CUT, IGNORED };
 static enum verdict judge(struct plait_task *task, int result, int *ret_state)
 {
         struct plait__group *group = plait__group_of(task->group);
-        struct plait__scope *scope = &group->scope;
+        struct plait__scope *scope = &group->scope, *parent;
         int outer;
 
         if (result >= 0)
@@ -137,7 +137,8 @@ static enum verdict judge(struct plait_task *task, int result, int *ret_state)
                 return FAILURE;
         if (plait__load(&scope->cancelled) != PLAIT__CANCEL_QUIET)
                 return CUT;
-        outer = scope->owner || scope->parent ? plait__scope_state_from(plait__loop_here, scope->owner, scope->parent) : 0;
+        parent = plait__load(&scope->parent);
+        outer = scope->owner || parent ? plait__scope_state_from(plait__loop_here, scope->owner, parent) : 0;
         return outer ? CUT : IGNORED;
 }
 

@@ -1,0 +1,175 @@
+/* Each error code that the headers name for the core: one row each. Those of descriptors are in test_fd.c, those of processes in
+ * test_process.c. */
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "fault.h"
+#include "tasks.h"
+
+static plait_queue *queue;
+static plait_executor *executor;
+
+static int new_queue(size_t item, size_t capacity, int order)
+{
+        int rc = plait_queue_new(&queue, item, capacity, (plait_order)order);
+
+        if (rc == 0)
+                plait_queue_free(queue);
+        return rc;
+}
+
+static int new_queue_failing(unsigned long n)
+{
+        int rc;
+
+        fault_fail_nth(FAULT_alloc, n, 0);
+        rc = new_queue(4, 4, PLAIT_FIFO);
+        fault_off();
+        return rc;
+}
+
+static int open_with(plait_executor_options options)
+{
+        int rc = plait_executor_open(&executor, &options);
+
+        if (rc == 0)
+                CHECK_EQUAL(plait_executor_close(executor), 0);
+        return rc;
+}
+
+static int open_failing(void)
+{
+        int rc;
+
+        fault_fail_nth(FAULT_alloc, 1, 0);
+        rc = open_with((plait_executor_options){.kind = PLAIT_THREADS});
+        fault_off();
+        return rc;
+}
+
+static int put_growing(void)
+{
+        int item = 0, rc = 0;
+
+        CHECK_EQUAL(plait_queue_new(&queue, sizeof item, SIZE_MAX, PLAIT_FIFO), 0);
+        fault_fail_nth(FAULT_alloc, 1, 0);
+        for (int i = 0; i < 1000 && rc == 0; i++)
+                rc = plait_queue_put(queue, &item);
+        fault_off();
+        CHECK_EQUAL(plait_queue_put(queue, &item), 0);  /* nothing was spoiled */
+        plait_queue_free(queue);
+        return rc;
+}
+
+static int post_failing(void)
+{
+        int item = 0, rc;
+        PLAIT_GROUP(group, .name = "post");
+
+        fault_fail_nth(FAULT_alloc, 1, 0);
+        rc = plait_group_post(&group, task_never, &item, sizeof item);
+        fault_off();
+        CHECK_EQUAL(plait_group_wait(&group), 0);
+        return rc;
+}
+
+static int start_failing(void)
+{
+        plait_task_options options = {.name = "x"};
+        PLAIT_GROUP(group, .name = "start");
+
+        fault_fail_nth(FAULT_alloc, 1, 0);
+        CHECK(!plait_group_start_with(&group, &options, task_never, NULL, 0));
+        fault_off();
+        return plait_group_wait(&group);
+}
+
+static int start_own_thread_failing(void)
+{
+        int rc;
+
+        fault_fail_nth(FAULT_thread_start, 1, EAGAIN);
+        rc = plait_call(plait_own_thread(), task_never, NULL, 0);
+        fault_off();
+        return rc;
+}
+
+static int leave_failing(enum fault_kind kind)
+{
+        int rc;
+
+        fault_fail_nth(kind, 1, 0);
+        rc = plait_call_or_leave(plait_own_thread(), task_never, NULL, 0);
+        fault_off();
+        return rc;
+}
+
+TEST(each_error_of_the_headers_is_told)
+{
+        struct { int got, expected; } rows[] = {
+                {new_queue(0, 1, PLAIT_FIFO), -EINVAL},
+                {new_queue(1, 0, PLAIT_FIFO), -EINVAL},
+                {new_queue(1, 1, 7), -EINVAL},
+                {new_queue(3, 1, PLAIT_PRIORITY), -EINVAL},
+                {new_queue(4, 1, PLAIT_PRIORITY), 0},
+                {new_queue(SIZE_MAX, 1, PLAIT_FIFO), -ENOMEM},
+                {new_queue(SIZE_MAX / 4, 8, PLAIT_FIFO), -ENOMEM},
+                {new_queue_failing(1), -ENOMEM},
+                {new_queue_failing(2), -ENOMEM},
+                {put_growing(), -ENOMEM},
+                {open_with((plait_executor_options){0}), -EINVAL},
+                {open_with((plait_executor_options){.kind = (plait_kind)99}), -EINVAL},
+                {open_with((plait_executor_options){.kind = PLAIT_THREADS, .stack_bytes = ((size_t)1 << 30) + 1}), -EINVAL},
+                {open_with((plait_executor_options){.kind = PLAIT_COROUTINES, .workers = 1, .stack_bytes = SIZE_MAX}), -EINVAL},
+                {open_with((plait_executor_options){.kind = PLAIT_THREADS, .threads_max = 1, .workers = 9}), 0},
+                {open_failing(), -ENOMEM},
+                {post_failing(), -ENOMEM},
+                {start_failing(), -ENOMEM},
+                {start_own_thread_failing(), -EAGAIN},
+                {leave_failing(FAULT_thread_start), -EAGAIN},
+                {leave_failing(FAULT_alloc), -ENOMEM},
+        };
+
+        for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+                test_note("row %zu", i);
+                CHECK_EQUAL(rows[i].got, rows[i].expected);
+        }
+}
+
+/* A deadline and a cancel from each call that waits. */
+TEST(every_waiting_call_is_a_checkpoint)
+{
+        plait_lock lock = {{0}};
+        plait_event event = {{0}};
+        struct pollfd one = {.fd = 0, .events = POLLIN};
+        int item = 0;
+        char byte = 0;
+
+        CHECK_EQUAL(plait_queue_new(&queue, sizeof item, 2, PLAIT_FIFO), 0);
+        CHECK_EQUAL(plait_queue_put(queue, &item), 0);
+        plait_event_set(&event);
+        for (int way = 0; way < 2; way++) {
+                int expected = way ? -ECANCELED : -ETIMEDOUT;
+                plait_scope scope;
+
+                plait_scope_enter(&scope, way ? PLAIT_FOREVER : 0);
+                if (way)
+                        plait_scope_cancel(&scope);
+                long rows[] = {
+                        plait_yield(), plait_sleep(0), plait_sleep(1), plait_sleep_until(0), plait_event_wait(&event),
+                        plait_lock_acquire_or_cancel(&lock), plait_queue_put(queue, &item), plait_queue_get(queue, &item),
+                        plait_queue_join(queue), plait_read(0, &byte, 1), plait_write(2, &byte, 0), plait_accept(0, NULL, NULL),
+                        plait_connect(0, NULL, 0), plait_poll(&one, 1), plait_task_wait(NULL, NULL),
+                        plait_call(NULL, task_never, NULL, 0), plait_call_or_leave(plait_own_thread(), task_never, NULL, 0),
+                        plait_map(NULL, task_never, &item, 1, 4), plait_executor_close(NULL), plait_cancelled(),
+                };
+                CHECK_EQUAL(plait_scope_leave(&scope), expected);
+                for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+                        test_note("row %zu", i);
+                        CHECK_EQUAL(rows[i], expected);
+                }
+        }
+        CHECK_EQUAL(plait_queue_size(queue), 1);
+        plait_queue_free(queue);
+}

@@ -1,0 +1,344 @@
+/* Workers that die: what the task, its siblings and the pool come to know of it. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "plait.h"
+#include "test.h"
+
+enum how { SEGV, EXIT, EXIT_0, ABORT, OVERFLOW, KILL, HANG };
+
+struct end { enum how how; int touched; };
+
+static int overflow(int depth)
+{
+        volatile char frame[4096];
+
+        frame[0] = (char)depth;
+        return depth < 0 ? 0 : overflow(depth + 1) + frame[0];
+}
+
+static int die(void *arg)
+{
+        struct end *end = arg;
+
+        end->touched = 1;
+        signal(SIGSEGV, SIG_DFL);               /* a sanitizer would report it and exit instead */
+        switch (end->how) {
+        case SEGV:
+                raise(SIGSEGV);
+                break;
+        case EXIT:
+                exit(3);
+        case EXIT_0:
+                _exit(0);
+        case ABORT:
+                abort();
+        case OVERFLOW:
+                return overflow(1);
+        case KILL:
+                kill(getpid(), SIGKILL);
+                break;
+        case HANG:
+                pause();
+        }
+        return 0;
+}
+
+static int add_one(void *arg)
+{
+        ++*(int *)arg;
+        return 0;
+}
+
+static void check_death(plait_executor *executor, enum how how, int status)
+{
+        struct end end = {.how = how};
+        plait_failure failure;
+        int number = 1;
+        PLAIT_GROUP(group, .executor = executor, .name = "deadly");
+
+        plait_group_start(&group, die, &end, sizeof end);
+        CHECK_EQUAL(plait_group_wait(&group), -EOWNERDEAD);
+        CHECK_EQUAL(end.touched, 0);            /* a dead worker's struct is unchanged */
+        CHECK_EQUAL(plait_group_failures(&group, &failure, 1), 1);
+        CHECK_EQUAL(failure.status & ~0x80, status);
+        CHECK(failure.pid > 0);
+        CHECK_EQUAL(plait_call(executor, add_one, &number, sizeof number), 0);
+        CHECK_EQUAL(number, 2);
+}
+
+static void check_deaths(plait_executor *executor)
+{
+        check_death(executor, SEGV, SIGSEGV);
+        check_death(executor, EXIT, 3 << 8);
+        check_death(executor, EXIT_0, 0);
+        check_death(executor, ABORT, SIGABRT);
+        check_death(executor, KILL, SIGKILL);
+}
+
+TEST(a_task_in_which_the_worker_dies_fails_with_its_status)
+{
+        check_deaths(plait_processes());
+}
+
+TEST(so_does_one_in_a_process_of_its_own)
+{
+        check_deaths(plait_own_process());
+}
+
+#ifndef TEST_SANITIZER_ADDRESS
+TEST(a_stack_that_overflows_kills_only_its_worker)
+{
+        check_death(plait_processes(), OVERFLOW, SIGSEGV);
+}
+#endif
+
+TEST(siblings_of_a_death_go_on)
+{
+        struct end end = {.how = SEGV};
+        int numbers[50] = {0};
+        PLAIT_GROUP(group, .executor = plait_processes(), .keep_going = true);
+
+        for (int i = 0; i < 50; i++) {
+                plait_group_start(&group, add_one, &numbers[i], sizeof numbers[i]);
+                if (i % 10 == 5)
+                        plait_group_start(&group, die, &end, sizeof end);
+        }
+        CHECK_EQUAL(plait_group_wait(&group), -EOWNERDEAD);
+        CHECK_EQUAL(plait_group_failures(&group, NULL, 0), 5);
+        for (int i = 0; i < 50; i++)
+                CHECK_EQUAL(numbers[i], 1);
+}
+
+static int die_at_start(void *arg)
+{
+        (void)arg;
+        raise(SIGKILL);
+        return 0;
+}
+
+TEST(workers_that_die_before_they_are_ready_fail_the_task)
+{
+        plait_executor *executor;
+        plait_executor_options options = {.kind = PLAIT_PROCESSES, .workers = 2, .initializer = die_at_start};
+        int number = 1;
+
+        CHECK_EQUAL(plait_executor_open(&executor, &options), 0);
+        CHECK_EQUAL(plait_call(executor, add_one, &number, sizeof number), -EOWNERDEAD);
+        CHECK_EQUAL(plait_call(executor, add_one, &number, sizeof number), -EOWNERDEAD);
+        CHECK_EQUAL(number, 1);
+        CHECK_EQUAL(plait_executor_close(executor), 0);
+}
+
+/* ---- killing from outside */
+
+/* Processes whose parent is `parent`. */
+static int children_of(pid_t parent, pid_t *ret, int max)
+{
+        char command[64];
+        int count = 0;
+        FILE *list;
+
+        snprintf(command, sizeof command, "cat /proc/%d/task/*/children 2>/dev/null", (int)parent);
+        list = popen(command, "re");
+        while (list && count < max && fscanf(list, "%d", &ret[count]) == 1)
+                count++;
+        if (list)
+                pclose(list);
+        return count;
+}
+
+static pid_t server_of(pid_t pid)
+{
+        pid_t pids[16], found = 0;
+        char path[64], name[16];
+        int count = children_of(pid, pids, 16);
+
+        for (int i = 0; i < count && !found; i++) {
+                FILE *file;
+
+                snprintf(path, sizeof path, "/proc/%d/cmdline", (int)pids[i]);
+                file = fopen(path, "re");
+                if (file && fgets(name, sizeof name, file) && strcmp(name, "plait-worker") == 0)
+                        found = pids[i];
+                if (file)
+                        fclose(file);
+        }
+        return found;
+}
+
+static int slow_add(void *arg)
+{
+        int rc = plait_sleep(2 * PLAIT_MS);
+
+        ++*(int *)arg;
+        return rc;
+}
+
+TEST(the_death_of_the_fork_server_is_survived)
+{
+        int numbers[40] = {0}, done = 0, dead = 0;
+        plait_task *tasks[40];
+        PLAIT_GROUP(group, .executor = plait_processes(), .keep_going = true);
+
+        for (int i = 0; i < 40; i++)
+                tasks[i] = plait_group_start(&group, slow_add, &numbers[i], sizeof numbers[i]);
+        CHECK_EQUAL(plait_sleep(10 * PLAIT_MS), 0);
+        for (int i = 0; i < 5; i++) {
+                pid_t server = server_of(getpid());
+
+                if (server)
+                        kill(server, SIGKILL);
+                CHECK_EQUAL(plait_sleep(4 * PLAIT_MS), 0);
+        }
+        for (int i = 0; i < 40; i++) {
+                int result;
+
+                CHECK_EQUAL(plait_task_wait(tasks[i], &result), 0);
+                done += result == 0 && numbers[i] == 1;
+                dead += result == -EOWNERDEAD && numbers[i] == 0;
+        }
+        CHECK_EQUAL(done + dead, 40);
+        CHECK(done > 0);
+        plait_ignore(plait_group_wait(&group));
+}
+
+struct killer { volatile bool stop; int kills; };
+
+static void *kill_workers(void *arg)
+{
+        struct killer *killer = arg;
+        pid_t pids[16];
+        unsigned seed = 1;
+
+        while (!killer->stop) {
+                pid_t server = server_of(getpid());
+                int count = server ? children_of(server, pids, 16) : 0;
+
+                if (count) {
+                        seed = seed * 1103515245 + 12345;
+                        killer->kills += kill(pids[(seed >> 16) % (unsigned)count], SIGKILL) == 0;
+                }
+                usleep(200);
+        }
+        return NULL;
+}
+
+struct item { int of, is; };
+
+static int double_slowly(void *arg)
+{
+        struct item *item = arg;
+
+        for (volatile int i = 0; i < 2000; i++)
+                ;
+        item->is = item->of * 2 + 1;
+        return 0;
+}
+
+/* Every item of a map has one outcome while its workers are killed all the time. */
+static void map_under_fire(size_t chunk, unsigned retries)
+{
+        enum { COUNT = 100000 };
+        static struct item items[COUNT];
+        static int results[COUNT], statuses[COUNT];
+        struct killer killer = {false, 0};
+        int ok = 0, dead = 0;
+        pthread_t thread;
+        plait_map_options options = {.executor = plait_processes(), .chunk = chunk, .keep_going = true, .results = results,
+                                     .statuses = statuses, .retries = retries};
+
+        for (int i = 0; i < COUNT; i++)
+                items[i] = (struct item){i, -7};
+        CHECK_EQUAL(pthread_create(&thread, NULL, kill_workers, &killer), 0);
+        int rc = plait_map_with(&options, double_slowly, items, COUNT, sizeof items[0]);
+
+        killer.stop = true;
+        pthread_join(thread, NULL);
+        for (int i = 0; i < COUNT; i++) {
+                if (results[i] == 0)
+                        ok += items[i].is == i * 2 + 1 && statuses[i] == 0;
+                else
+                        dead += results[i] == -EOWNERDEAD && items[i].is == -7 && statuses[i] == SIGKILL;
+        }
+        test_note("%d kills, %d ok, %d dead", killer.kills, ok, dead);
+        CHECK_EQUAL(ok + dead, COUNT);
+        CHECK_EQUAL(rc, dead ? -EOWNERDEAD : 0);
+        CHECK(dead <= killer.kills);
+}
+
+TEST(no_item_is_lost_or_run_twice_when_workers_are_killed, .seconds = 60)
+{
+        map_under_fire(0, 0);
+        map_under_fire(1, 0);
+        map_under_fire(1000, 0);
+}
+
+TEST(an_item_may_be_tried_again_when_its_worker_dies, .seconds = 60)
+{
+        map_under_fire(0, 100);
+}
+
+/* ---- the parent */
+
+static bool gone(pid_t pid)
+{
+        char path[64], line[256] = "";
+        FILE *file;
+
+        snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+        file = fopen(path, "re");
+        if (!file)
+                return true;
+        if (!fgets(line, sizeof line, file))
+                line[0] = 0;
+        fclose(file);
+        return !line[0] || strstr(line, ") Z ");
+}
+
+static int tell_pid_and_hang(void *arg)
+{
+        int fd = *(int *)arg;
+        pid_t pid = getpid();
+
+        (void)fd;
+        if (write(1, &pid, sizeof pid) < 0)
+                return -errno;
+        for (;;)
+                pause();
+}
+
+/* A program with a busy worker is killed; nothing of it is left. The child is this program, forked before plait is used. */
+TEST(nothing_is_left_when_the_program_is_killed, .once = true)
+{
+        int ends[2];
+        pid_t child, worker, server;
+
+        CHECK_EQUAL(pipe(ends), 0);
+        child = fork();
+        if (child == 0) {
+                int number = 0;
+
+                dup2(ends[1], 1);
+                plait_ignore(plait_call(plait_processes(), tell_pid_and_hang, &number, sizeof number));
+                _exit(1);
+        }
+        close(ends[1]);
+        CHECK_EQUAL(read(ends[0], &worker, sizeof worker), sizeof worker);
+        close(ends[0]);
+        server = server_of(child);
+        CHECK(server);
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+        for (int i = 0; i < 1000 && !(gone(worker) && gone(server)); i++)
+                usleep(10000);
+        CHECK(gone(worker));
+        CHECK(gone(server));
+}
