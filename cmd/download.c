@@ -1,5 +1,6 @@
-/* One download: the body comes into memory, then into NAME.part, which becomes NAME when all of it is there. The part is
- * locked while it is written, so that one left behind by a program that was killed is told from one that is being written.
+/* One download: the body comes into memory, then into NAME.part, which becomes NAME when all of it is there. The part
+ * is locked while it is written, so that one left behind by a program that was killed is told from one that is being
+ * written.
  *
  * The final name is replaced if it is a file, and refused if it is anything else: a directory, a link that would lead
  * elsewhere, a pipe. */
@@ -44,8 +45,9 @@ static int check_target(struct download *download, int directory)
                 return errno == ENOENT ? 0 : fail(download, -errno, "%.100s: %s", download->name, strerror(errno));
         if (S_ISREG(status.st_mode))
                 return 0;
-        return fail(download, -EEXIST, "%.100s: is there already, and is %s; remove it, or give another name by -o", download->name,
-                    S_ISDIR(status.st_mode) ? "a directory" : S_ISLNK(status.st_mode) ? "a symbolic link" : "not a file");
+        return fail(download, -EEXIST, "%.100s: is there already, and is %s; remove it, or give another name by -o",
+                    download->name, S_ISDIR(status.st_mode) ? "a directory" :
+                                    S_ISLNK(status.st_mode) ? "a symbolic link" : "not a file");
 }
 
 /* Whether the locked descriptor is still what the name says: another program may have finished with it meanwhile. */
@@ -53,8 +55,8 @@ static bool is_still(int fd, int directory, const char *part)
 {
         struct stat ours, there;
 
-        return fstat(fd, &ours) == 0 && fstatat(directory, part, &there, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(there.st_mode) &&
-               ours.st_dev == there.st_dev && ours.st_ino == there.st_ino && ours.st_nlink == 1;
+        return fstat(fd, &ours) == 0 && fstatat(directory, part, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+               S_ISREG(there.st_mode) && ours.st_dev == there.st_dev && ours.st_ino == there.st_ino && ours.st_nlink == 1;
 }
 
 /* The part, empty and locked; or a negative errno: -EBUSY, somebody writes it; -EEXIST, it is no file. */
@@ -111,7 +113,8 @@ static int save(struct download *download, int directory, const plait_response *
         if (fd == -EBUSY)
                 return fail(download, fd, "%.100s: another program is writing it", part);
         if (fd < 0)
-                return fail(download, fd, "%.100s: %s", part, fd == -EEXIST ? "is there already, and is not a file; remove it" : strerror(-fd));
+                return fail(download, fd, "%.100s: %s", part,
+                            fd == -EEXIST ? "is there already, and is not a file; remove it" : strerror(-fd));
         rc = write_body(fd, response->body, response->length);
         if (rc == 0)
                 rc = close_copy(fd);
@@ -121,8 +124,8 @@ static int save(struct download *download, int directory, const plait_response *
                 unlinkat(directory, part, 0);
         close(fd);
         if (rc < 0)
-                return fail(download, rc, "%.100s: %s%s", download->name, strerror(-rc), rc == -ENOSPC || rc == -EDQUOT ?
-                            "; free some, or give another --dir" : "");
+                return fail(download, rc, "%.100s: %s%s", download->name, strerror(-rc),
+                            rc == -ENOSPC || rc == -EDQUOT ? "; free some, or give another --dir" : "");
         return 0;
 }
 

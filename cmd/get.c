@@ -58,7 +58,8 @@ static void add_url(struct run *run, struct options *options, const char *url)
         more = &run->downloads[run->count++];
         memset(more, 0, sizeof *more);
         if (snprintf(more->url, sizeof more->url, "%s", url) >= (int)sizeof more->url)
-                snprintf(more->error, sizeof more->error, "%.100s...: longer than %zu bytes", url, sizeof more->url - 1);
+                snprintf(more->error, sizeof more->error, "%.100s...: longer than %zu bytes", url,
+                         sizeof more->url - 1);
 }
 
 static enum via via_of(struct options *options)
@@ -90,7 +91,8 @@ static void set_output(struct run *run, struct options *options)
 
         if (run->count > 1)
                 usage(options, "-o names one file, and there are %zu URLs; give --dir", run->count);
-        if (!*name || !strcmp(name, ".") || !strcmp(name, "..") || strlen(name) + sizeof ".part" > sizeof run->downloads->name)
+        if (!*name || !strcmp(name, ".") || !strcmp(name, "..") ||
+            strlen(name) + sizeof ".part" > sizeof run->downloads->name)
                 usage(options, "-o %s: not a name for a file", run->output);
         strcpy(run->downloads->name, name);
         if (!slash)

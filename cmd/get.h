@@ -1,5 +1,5 @@
-/* plait get, in parts: names.c says which file each URL becomes, download.c is the task that fetches one, report.c says how
- * it went. */
+/* plait get, in parts: names.c says which file each URL becomes, download.c is the task that fetches one, report.c
+ * says how it went. */
 #ifndef PLAIT_COMMAND_GET_H
 #define PLAIT_COMMAND_GET_H
 

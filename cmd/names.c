@@ -1,5 +1,5 @@
-/* Which file a URL becomes. The name is the last part of the path as it stands in the URL: nothing is decoded, so it holds no
- * '/' and no 0, and a redirect or a header of the server has no say in it. */
+/* Which file a URL becomes. The name is the last part of the path as it stands in the URL: nothing is decoded, so it
+ * holds no '/' and no 0, and a redirect or a header of the server has no say in it. */
 #include "get.h"
 
 #include <errno.h>
@@ -87,7 +87,8 @@ int names_refuse_collisions(struct download *downloads, size_t count)
                 if (!same(&uses[first], &uses[i]))
                         first = i;
                 else
-                        snprintf(why[uses[i].index], sizeof why[0], "would become the file of URL %zu, %.80s; give it a name by -o, or a --dir of its own",
+                        snprintf(why[uses[i].index], sizeof why[0],
+                                 "would become the file of URL %zu, %.60s; give it a name by -o, or a --dir of its own",
                                  uses[first].index + 1, uses[first].name);
         }
         for (i = 0; i < count; i++)

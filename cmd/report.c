@@ -27,7 +27,8 @@ void report_json(const struct download *download, const struct place *place, int
         fputs(", \"file\": ", stdout);
         json_text(stdout, rc < 0 ? NULL : path);
         printf(", \"status\": %d, \"bytes\": %llu, \"seconds\": %lld.%06lld, \"error\": ", download->status,
-               (unsigned long long)download->bytes, (long long)(download->took / PLAIT_S), (long long)(download->took % PLAIT_S / PLAIT_US));
+               (unsigned long long)download->bytes, (long long)(download->took / PLAIT_S),
+               (long long)(download->took % PLAIT_S / PLAIT_US));
         json_text(stdout, rc < 0 ? download->error : NULL);
         fputs("}\n", stdout);
 }

@@ -56,7 +56,8 @@ static void print_url(int fd)
         char host[64], port[8];
 
         if (getsockname(fd, (struct sockaddr *)&address, &size) < 0 ||
-            getnameinfo((struct sockaddr *)&address, size, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV))
+            getnameinfo((struct sockaddr *)&address, size, host, sizeof host, port, sizeof port,
+                        NI_NUMERICHOST | NI_NUMERICSERV))
                 return;
         printf(strchr(host, ':') ? "http://[%s]:%s/\n" : "http://%s:%s/\n", host, port);
         fflush(stdout);
@@ -133,7 +134,8 @@ int serve_main(int argc, char **argv)
         rc = signals_block();
         fd = listen_on(&options, host, port);
         if (rc < 0 || fd < 0) {
-                fprintf(stderr, "plait serve: %s, port %u: %s; try another --port\n", host, port, strerror(fd < 0 ? errno : -rc));
+                fprintf(stderr, "plait serve: %s, port %u: %s; try another --port\n", host, port,
+                        strerror(fd < 0 ? errno : -rc));
                 return EXIT_SOME_FAILED;
         }
         print_url(fd);

@@ -11,7 +11,8 @@ static size_t character(const unsigned char *text)
         for (i = 1; i < length; i++)
                 if ((text[i] & 0xc0) != 0x80)
                         return 0;
-        if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] >= 0xa0) ||      /* too long; a surrogate */
+        /* Too long, a surrogate, too long, beyond the last. */
+        if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] >= 0xa0) ||
             (text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] >= 0x90))
                 return 0;
         return length;

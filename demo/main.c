@@ -19,7 +19,7 @@
 #include "figures.h"
 #include "row.h"
 
-enum { DOWNLOADS = 200 };
+enum { DOWNLOADS = 200, CPU_RUNS = 3 };
 
 static double seconds(struct timeval time)
 {
@@ -98,14 +98,13 @@ static struct figures run_row_process(char *self, const struct block *block, enu
         return row;
 }
 
-/* One row, below a process of its own that inherits whatever the row leaves behind, workers above all. */
-static void measure(char *self, struct block *block, enum approach approach, char **urls, int count)
+/* One run of a row, below a process of its own that inherits whatever the row leaves behind, workers above all. */
+static void measure_once(char *self, struct block *block, enum approach approach, char **urls, int count)
 {
-        struct figures row;
+        struct figures row, *best_yet = &block->rows[approach];
         int ends[2];
         pid_t pid;
 
-        progress(block, approach);
         if (pipe(ends) < 0 || (pid = fork()) < 0)
                 return;
         if (pid == 0) {
@@ -115,10 +114,18 @@ static void measure(char *self, struct block *block, enum approach approach, cha
                 _exit(write(ends[1], &row, sizeof row) != sizeof row);
         }
         close(ends[1]);
-        if (read(ends[0], &row, sizeof row) == sizeof row)
-                block->rows[approach] = row;
+        if (read(ends[0], &row, sizeof row) == sizeof row && row.there && (!best_yet->there || row.wall_s < best_yet->wall_s))
+                *best_yet = row;
         close(ends[0]);
         waitpid(pid, NULL, 0);
+}
+
+/* What computes is disturbed by whatever else the machine does: of several runs the quickest is the row. */
+static void measure(char *self, struct block *block, enum approach approach, char **urls, int count, int runs)
+{
+        progress(block, approach);
+        while (runs-- > 0)
+                measure_once(self, block, approach, urls, count);
 }
 
 static pid_t start_server(char *plait, char *url, size_t size)
@@ -148,11 +155,11 @@ static bool measure_all(char *self, struct block *blocks, char **urls, int count
         enum approach i;
 
         for (i = 0; i < APPROACHES; i++) {
-                measure(self, &blocks[0], i, urls, count);
+                measure(self, &blocks[0], i, urls, count, 1);
                 all = all && blocks[0].rows[i].there;
         }
         for (i = 0; i < APPROACHES; i++) {
-                measure(self, &blocks[1], i, NULL, 0);
+                measure(self, &blocks[1], i, NULL, 0, CPU_RUNS);
                 all = all && blocks[1].rows[i].there;
         }
         if (isatty(2))
@@ -163,7 +170,7 @@ static bool measure_all(char *self, struct block *blocks, char **urls, int count
 int main(int argc, char **argv)
 {
         char self[4096] = {0}, server_url[256], title[128], *same[DOWNLOADS], **urls;
-        struct block blocks[2] = {{.name = "io"}, {.name = "cpu", .title = "CPU-bound: counting primes in 64 ranges"}};
+        struct block blocks[2] = {{.name = "io"}, {.name = "cpu", .title = "CPU-bound: counting primes in 64 ranges (the quickest of three runs)"}};
         const char *json = NULL;
         pid_t server = 0;
         int first = 2, count, i;

@@ -1,8 +1,8 @@
-/* The service: takes requests in, lets libcurl work on what is ready, hands results out, and parks. One turn does each for
- * all that are due, so that 64 at once cost one call of the kernel where they can.
+/* The service: takes requests in, lets libcurl work on what is ready, hands results out, and parks. One turn does each
+ * for all that are due, so that 64 at once cost one call of the kernel where they can.
  *
- * Every call into libcurl is made here and in the files beside on the service's stack; only at the end of a thread is it the
- * thread's own. */
+ * Every call into libcurl is made here and in the files beside on the service's stack; only at the end of a thread is
+ * it the thread's own. */
 #include "driver.h"
 
 #include <errno.h>
@@ -162,7 +162,7 @@ static void finish_ended(struct http_driver *driver)
         }
 }
 
-/* libcurl has said that it cannot go on: no memory. All that runs ends with that, and the next request begins afresh. */
+/* libcurl has said that it cannot go on: no memory. All that runs ends with that; the next request begins afresh. */
 static void give_up(struct http_driver *driver)
 {
         struct plait__link *link;
@@ -205,11 +205,13 @@ static bool has_work(const struct http_driver *driver)
                !plait__list_empty(&driver->cut) || driver->timer <= driver->loop->now;
 }
 
-/* libcurl 7.88 looks at its idle connections only when the next request comes. When the other side has hung up on all of
- * them, and nothing runs, they are closed: else their descriptors would stay for as long as the program is busy elsewhere. */
+/* libcurl 7.88 looks at its idle connections only when the next request comes. When the other side has hung up on all
+ * of them, and nothing runs, they are closed: else their descriptors would stay for as long as the program is busy
+ * elsewhere. */
 static void close_hung_up(struct http_driver *driver)
 {
-        if (driver->multi && driver->connected && driver->connected == driver->hung_up && plait__list_empty(&driver->running))
+        if (driver->multi && driver->connected && driver->connected == driver->hung_up &&
+            plait__list_empty(&driver->running))
                 close_multi(driver);
 }
 

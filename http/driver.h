@@ -1,13 +1,14 @@
-/* The driver: what one loop has for HTTP. A strand of the library's own, the service, does everything that is libcurl's, on
- * a stack that is large enough for it, and on the loop's own thread, so that nothing here is locked. A strand that asks
- * puts its request into `incoming`, wakes the service and parks until its request is granted; cut short, it moves the
- * request to `cut`, and is let go when the service has taken the transfer out of libcurl's hands.
+/* The driver: what one loop has for HTTP. A strand of the library's own, the service, does everything that is
+ * libcurl's, on a stack that is large enough for it, and on the loop's own thread, so that nothing here is locked. A
+ * strand that asks puts its request into `incoming`, wakes the service and parks until its request is granted; cut
+ * short, it moves the request to `cut`, and is let go when the service has taken the transfer out of libcurl's hands.
  *
  *      request     of the strand that asked, on its stack
  *      transfer    an easy handle and the body that it receives; kept for the next request
  *      socket      one of libcurl's descriptors, watched from its opening to its closing (sockets.c)
  *
- * A request is INCOMING, then RUNNING (it has a transfer), perhaps CUT, and at last DONE: then nobody but its strand has it. */
+ * A request is INCOMING, then RUNNING (it has a transfer), perhaps CUT, and at last DONE: then nobody but its strand
+ * has it. */
 #ifndef PLAIT__HTTP_DRIVER_H
 #define PLAIT__HTTP_DRIVER_H
 
@@ -59,7 +60,7 @@ struct http_socket {
         struct plait__link turn;                /* in the driver's hot or doubtful */
         int fd;
         short wanted;                           /* POLLIN, POLLOUT: what libcurl waits for now */
-        short maybe;                            /* may be ready for: an edge came, and nothing has told since that it is over */
+        short maybe;                            /* ready for, perhaps: an edge came, and nothing told since that it is over */
         bool lent;                              /* not opened through us: the resolver's */
         bool connected;
         bool hung_up;                           /* by the other side */

@@ -1,18 +1,19 @@
 /* libcurl's sockets in the loop's poller.
  *
- * libcurl expects to be told of a socket for as long as it is ready (it reads 16 KiB of a plain connection and comes back);
- * the poller tells once, when it becomes so. So each socket remembers what it `maybe` is ready for: an edge adds to it, and
- * only the kernel's own answer takes away from it. Whatever libcurl has been called for is doubtful afterwards, as is a
- * socket that libcurl begins to wait for while `maybe` says ready; doubtful ones are asked about together, in one ppoll() that
- * does not wait, and those that are ready still are hot and acted on again. So no transfer is stuck: a socket that is waited
- * for is hot, or the kernel has said since its last edge that it is not ready, and a new edge is sure to come.
+ * libcurl expects to be told of a socket for as long as it is ready (it reads 16 KiB of a plain connection and comes
+ * back); the poller tells once, when it becomes so. So each socket remembers what it `maybe` is ready for: an edge
+ * adds to it, and only the kernel's own answer takes away from it. Whatever libcurl has been called for is doubtful
+ * afterwards, as is a socket that libcurl begins to wait for while `maybe` says ready; doubtful ones are asked about
+ * together, in one ppoll() that does not wait, and those that are ready still are hot and acted on again. So no
+ * transfer is stuck: a socket that is waited for is hot, or the kernel has said since its last edge that it is not
+ * ready, and a new edge is sure to come.
  *
- * A connection is watched from its opening to its closing, so that a request on a kept one costs no registering. Others are
- * forgotten as soon as libcurl does not wait for them: the resolver's, which it lends us, and those that never came to be
- * connections, which libcurl 7.88 closes without a word. It may even open the next one under the same number before it
- * looks at what it waits for, find that nothing has changed, and not tell: so a new socket takes over what its number was
- * wanted for. None of them is made known to the poller as one of plait's: then nothing has to be taken back when a number
- * is free again and perhaps another thread's. */
+ * A connection is watched from its opening to its closing, so that a request on a kept one costs no registering.
+ * Others are forgotten as soon as libcurl does not wait for them: the resolver's, which it lends us, and those that
+ * never came to be connections, which libcurl 7.88 closes without a word. It may even open the next one under the same
+ * number before it looks at what it waits for, find that nothing has changed, and not tell: so a new socket takes over
+ * what its number was wanted for. None of them is made known to the poller as one of plait's: then nothing has to be
+ * taken back when a number is free again and perhaps another thread's. */
 #define _GNU_SOURCE
 #include "driver.h"
 
@@ -121,7 +122,8 @@ curl_socket_t plait__http_open_socket(void *value, curlsocktype purpose, struct 
         plait__fd_is_new(fd, false);
         rc = add(transfer->driver, fd, false);
         if (rc < 0) {
-                transfer->failure = rc == -EMFILE || rc == -ENFILE ? rc : -ENOMEM;      /* -ENOSPC: the kernel's, for watches */
+                /* -ENOSPC is the kernel's for watches, which are its memory */
+                transfer->failure = rc == -EMFILE || rc == -ENFILE ? rc : -ENOMEM;
                 plait_close(fd);
                 return CURL_SOCKET_BAD;
         }
@@ -215,9 +217,8 @@ bool plait__http_sockets_act(struct http_driver *driver)
                 socket = plait__container(link, struct http_socket, turn);
                 ready = socket->maybe & socket->wanted;
                 put(&driver->doubtful, socket); /* before libcurl is called, which may close it */
-                if (ready && curl_multi_socket_action(driver->multi, socket->fd,
-                                                      (ready & POLLIN ? CURL_CSELECT_IN : 0) | (ready & POLLOUT ? CURL_CSELECT_OUT : 0),
-                                                      &running) != CURLM_OK) {
+                ready = (ready & POLLIN ? CURL_CSELECT_IN : 0) | (ready & POLLOUT ? CURL_CSELECT_OUT : 0);
+                if (ready && curl_multi_socket_action(driver->multi, socket->fd, ready, &running) != CURLM_OK) {
                         while ((link = plait__list_first(&turn)))
                                 plait__list_remove(link);
                         return false;

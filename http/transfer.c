@@ -1,6 +1,6 @@
-/* Transfers: easy handles with their options set once, and the body that arrives. A handle is kept after its request, and
- * only its URL is new for the next one. The body's memory is made with the first bytes, as large as the server says, if that
- * is believable, and doubles when that was not so. */
+/* Transfers: easy handles with their options set once, and the body that arrives. A handle is kept after its request,
+ * and only its URL is new for the next one. The body's memory is made with the first bytes, as large as the server
+ * says, if that is believable, and doubles when that was not so. */
 #define _GNU_SOURCE
 #include "driver.h"
 
@@ -130,7 +130,7 @@ static CURLcode set_up(struct http_transfer *transfer)
         CURL *easy = transfer->easy;
         CURLcode code = set_trust(easy);
 
-        /* Those that keep a string can fail; the numbers and pointers cannot, but they might be unknown to a libcurl. */
+        /* Those that keep a string can fail; numbers and pointers cannot, but a libcurl might not know them. */
 #define SET(option, value) (code = code == CURLE_OK ? curl_easy_setopt(easy, option, value) : code)
         SET(CURLOPT_PRIVATE, transfer);
         SET(CURLOPT_ERRORBUFFER, transfer->words);

@@ -112,7 +112,7 @@ void plait__http_say(plait_response *ret, const char *url, const struct http_tra
                 break;
         case -EMFILE:
         case -ENFILE:
-                snprintf(what, sizeof what, "no more descriptors while %s; see ulimit -n, or fetch fewer at once", where);
+                snprintf(what, sizeof what, "no more descriptors while %s; see ulimit -n, or fetch fewer", where);
                 break;
         case -EFBIG:
                 snprintf(what, sizeof what, "the body has more than %zu bytes, the limit", plait__http_body_max);
@@ -129,7 +129,7 @@ static const struct meaning {
         const char *words;                      /* NULL: libcurl's own */
 } meanings[] = {
         {CURLE_URL_MALFORMAT, -EINVAL, "not a URL; give all of it: http://host/path"},
-        {CURLE_COULDNT_RESOLVE_HOST, -EHOSTUNREACH, "the name does not resolve; is it spelled right, the name server there?"},
+        {CURLE_COULDNT_RESOLVE_HOST, -EHOSTUNREACH, "the name does not resolve; is it spelled right?"},
         {CURLE_COULDNT_RESOLVE_PROXY, -EHOSTUNREACH, "the proxy's name does not resolve; see http_proxy, https_proxy"},
         {CURLE_COULDNT_CONNECT, -ECONNREFUSED, "no connection; is a server running there, on that port?"},
         {CURLE_OPERATION_TIMEDOUT, -ECONNREFUSED, "no connection in five minutes; is the host up, the port open?"},
@@ -174,7 +174,7 @@ static const struct meaning *meaning_of(CURLcode code)
 int plait__http_explain(const struct http_transfer *transfer, CURLcode code, plait_response *ret)
 {
         const struct meaning *meaning;
-        const char *url = transfer->request->url, *last = NULL;
+        const char *url = transfer->request->url, *last = NULL, *words;
         long status = 0;
 
         curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -191,6 +191,7 @@ int plait__http_explain(const struct http_transfer *transfer, CURLcode code, pla
         if (code == CURLE_RECV_ERROR && strstr(transfer->words, "chunked-encoding"))
                 code = CURLE_WEIRD_SERVER_REPLY;        /* the connection is fine; what came is not */
         meaning = meaning_of(code);
-        say(ret, url, meaning->words ? meaning->words : transfer->words[0] ? transfer->words : curl_easy_strerror(code));
+        words = meaning->words ? meaning->words : transfer->words[0] ? transfer->words : curl_easy_strerror(code);
+        say(ret, url, words);
         return meaning->rc;
 }

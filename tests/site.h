@@ -36,8 +36,8 @@ struct raw_site {
 void raw_site_open(struct raw_site *site, const char *answer, size_t length);
 void raw_site_close(struct raw_site *site);
 
-/* Runs fn(arg) on a thread of its own, expects 0 from it, and waits until the thread is gone, as plait does not: what it holds
- * is then given back, its connections too. `left`: threads of others that it leaves behind. */
+/* Runs fn(arg) on a thread of its own, expects 0 from it, and waits until the thread is gone, as plait does not: what
+ * it holds is then given back, its connections too. `left`: threads of others that it leaves behind. */
 void on_a_thread(plait_fn *fn, void *arg, unsigned left);
 
 /* A socket that listens on a free port of 127.0.0.1, and its URL. */

@@ -1,5 +1,5 @@
-/* HTTP: what arrives, what each failure is, and that deadline and cancel reach it. Most bodies run on a thread of their own:
- * its connections are closed when it ends, so that the harness sees what is left behind. */
+/* HTTP: what arrives, what each failure is, and that deadline and cancel reach it. Most bodies run on a thread of
+ * their own: its connections are closed when it ends, so that the harness sees what is left behind. */
 #define _GNU_SOURCE
 #include "test.h"
 

@@ -413,7 +413,7 @@ TEST(an_initializer_that_fails_fails_the_tasks)
 
 TEST(a_worker_is_replaced_after_so_many_tasks)
 {
-        struct square s[6];
+        struct square s[6] = {{0}};
         plait_executor *executor;
         plait_executor_options options = {.kind = PLAIT_PROCESSES, .workers = 1, .max_tasks_per_worker = 2};
         int changes = 0;

@@ -18,11 +18,11 @@ typedef struct plait_response {
         uint64_t private_[8] PLAIT__ZERO;
 } plait_response;
 
-/* Fetches an http or https URL with GET, from any strand; coroutines of the thread run meanwhile. The URL is a whole one,
- * with its scheme. Redirects are followed, to http and https only, 20 at most. Certificates are verified, against those
- * that the system trusts or, as with other programs, SSL_CERT_FILE and SSL_CERT_DIR name. A compressed body is decoded.
- * Connections are kept and used again by the requests of the same thread, until it ends. Proxies are those of the
- * environment (http_proxy, https_proxy, no_proxy).
+/* Fetches an http or https URL with GET, from any strand; coroutines of the thread run meanwhile. The URL is a whole
+ * one, with its scheme. Redirects are followed, to http and https only, 20 at most. Certificates are verified, against
+ * those that the system trusts or, as with other programs, SSL_CERT_FILE and SSL_CERT_DIR name. A compressed body is
+ * decoded. Connections are kept and used again by the requests of the same thread, until it ends. Proxies are those of
+ * the environment (http_proxy, https_proxy, no_proxy).
  *
  * *ret is overwritten, not read: give a zeroed response, or one that is done. On every return it is the caller's, for
  * plait_response_done(); on failure `body` is NULL, `length` 0, and `error` a text.

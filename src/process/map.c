@@ -265,10 +265,7 @@ unsigned plait__map_wants(unsigned job)
 
 void plait__map_told(unsigned job)
 {
-        lock();
-        if (running(job))
-                plait__unpark(running(job)->strand);
-        unlock();
+        plait__unpark(running(job)->strand);
 }
 
 void plait__map_fail(unsigned job, int result, int status)

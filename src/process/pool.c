@@ -341,7 +341,7 @@ static void post_waiting(struct plait__pool *pool)
         struct plait_task *task;
         int job = -1, rc;
 
-        while (!plait__list_empty(&pool->waiting)) {
+        for (;;) {
                 lock();
                 link = ring_full(pool) ? NULL : plait__list_first(&pool->waiting);
                 job = link ? plait__job_take(pool) : -1;
@@ -458,54 +458,58 @@ plait_time plait__pool_kills(struct plait__pool *pool, plait_time now)
 
 /* ---- ends */
 
-/* What the worker has left. The job is free afterwards. */
-static struct plait_task *fetch(unsigned job, int *ret_result)
+/* The task that has ended in this job, which is nobody else's to finish from here on; NULL: there is none. */
+static struct plait_task *claim_ended(unsigned job)
 {
-        struct plait__job *shared = plait__job(job);
         struct plait__posted *posted = posted_of(job);
         struct plait_task *task = NULL;
 
         lock();
-        if (posted->pool && (plait__load_acquire(&shared->word) & PLAIT__DONE) && !shared->is_map) {
+        if (posted->map) {
+                plait__map_told(job);
+        } else if (posted->task && (plait__load_acquire(&plait__job(job)->word) & PLAIT__DONE)) {
                 task = posted->task;
                 posted->task = NULL;            /* told twice: once is enough */
         }
         unlock();
-        if (!task)
-                return NULL;
-        *ret_result = shared->result;
+        return task;
+}
+
+/* Takes what the worker has left. */
+static int fetch(unsigned job, struct plait_task *task)
+{
+        const struct plait__job *shared = plait__job(job);
+        bool ran = plait__claim_owner(plait__load(&shared->word)) != PLAIT__OWNER_PARENT && !posted_of(job)->died;
+
         task->extra->pid = (pid_t)shared->pid;
         if (shared->own_deadline)
                 task->extra->deadline = shared->own_deadline;
-        if (task->size && !shared->posted && plait__claim_owner(plait__load(&shared->word)) != PLAIT__OWNER_PARENT &&
-            !posted->died)
+        if (ran && task->size && !shared->posted)
                 memcpy(task->arg, plait__at(plait__region.head, shared->bytes), task->size);
-        return task;
+        return shared->result;
 }
 
 void plait__job_told(unsigned job, struct plait__loop *loop)
 {
-        struct plait__posted *posted = posted_of(job);
-        struct plait__pool *pool = posted->pool;
-        struct plait_task *task;
+        struct plait_task *task = claim_ended(job);
+        struct plait__pool *pool;
+        bool others_wait;
         int result;
 
-        if (plait__job(job)->is_map) {
-                plait__map_told(job);
-                return;
-        }
-        task = fetch(job, &result);
         if (!task)
                 return;
+        result = fetch(job, task);
         lock();
+        pool = posted_of(job)->pool;
         plait__port_count(plait__job(job)->port, -1);
         plait__pool_unlist(pool, job);
         plait__job_give(job);
+        others_wait = pool->waiting_count > 0;
         if (pool->closer && !pool->job_count)
                 plait__unpark(pool->closer);
         unlock();
         task->strand.loop = loop;
-        if (pool->waiting_count)
+        if (others_wait)
                 post_waiting(pool);
         plait__task_finish(task, result);
 }

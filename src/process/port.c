@@ -22,10 +22,10 @@ enum { LOCAL = 3 };                             /* the loop's slot of data */
 
 struct here {
         struct plait__source source;            /* first */
-        struct plait__loop *loop;               /* NULL: it has ended, or there never was one */
+        struct plait__loop *_Atomic loop;       /* NULL: it has ended, or there never was one; written with the lock held */
         _Atomic unsigned away;                  /* jobs that will be told here; written with the lock held */
-        bool used;
-        bool waited;                            /* it was told when plait__ports_sweep() came by last */
+        _Atomic bool used;                      /* likewise */
+        bool waited;                            /* the monitor's own: it was told when plait__ports_sweep() came by last */
 };
 
 static struct here ports[PLAIT__PORTS];         /* guarded by the region's lock, but for the source */
@@ -111,22 +111,23 @@ static void disarm(struct plait__source *source, struct plait__loop *loop)
 
 static void release(struct here *here)
 {
-        if (!here->loop && !plait__load(&here->away))
-                here->used = false;
+        if (!plait__load(&here->loop) && !plait__load(&here->away))
+                plait__store(&here->used, false);
 }
 
 static void loop_ends(void *value)
 {
         struct here *here = value;
-        struct plait__source **link = &here->loop->sources;
+        struct plait__loop *loop = plait__load(&here->loop);
+        struct plait__source **link = &loop->sources;
 
         while (*link != &here->source)
                 link = &(*link)->next;
         *link = here->source.next;
-        if (here->loop->bell == &shared(here)->bell)
-                here->loop->bell = &here->loop->own_bell;
+        if (loop->bell == &shared(here)->bell)
+                loop->bell = &loop->own_bell;
         plait__spin_acquire(&plait__region.lock);
-        here->loop = NULL;
+        plait__store(&here->loop, NULL);
         release(here);
         plait__spin_release(&plait__region.lock);
         plait__monitor_kick();                  /* what is still away is the monitor's to hear of */
@@ -139,11 +140,11 @@ static struct here *open_port(struct plait__loop *loop)
 
         plait__spin_acquire(&plait__region.lock);
         for (i = 1; i < PLAIT__PORTS && !here; i++)
-                if (!ports[i].used)
+                if (!plait__load(&ports[i].used))
                         here = &ports[i];
         if (here) {
-                here->used = true;
-                here->loop = loop;
+                plait__store(&here->used, true);
+                plait__store(&here->loop, loop);
         }
         plait__spin_release(&plait__region.lock);
         if (!here)
@@ -179,20 +180,20 @@ void plait__port_count(unsigned port, int jobs)
 
 void plait__ports_look(struct plait__loop *loop)
 {
+        struct plait__loop *home;
         struct here *here;
-        bool mine;
 
         for (here = ports; here < ports + PLAIT__PORTS; here++) {
-                if (here != ports && !here->used)
+                if (here != ports && !plait__load(&here->used))
                         continue;
                 if (plait__load(&shared(here)->summary) == 0)
                         continue;
                 plait__spin_acquire(&plait__region.lock);
-                mine = !here->loop;
-                if (!mine)
-                        plait__unpark(&here->loop->main->strand);      /* with the lock, so that the loop is there */
+                home = plait__load(&here->loop);
+                if (home)
+                        plait__unpark(&home->main->strand);     /* with the lock, so that the loop is there */
                 plait__spin_release(&plait__region.lock);
-                if (mine)
+                if (!home)
                         take(shared(here), loop);
         }
 }
@@ -203,7 +204,7 @@ bool plait__ports_arm(void)
         bool quiet = true;
 
         for (here = ports; here < ports + PLAIT__PORTS; here++) {
-                if (here != ports && (!here->used || here->loop))
+                if (here != ports && (!plait__load(&here->used) || plait__load(&here->loop)))
                         continue;
                 atomic_store_explicit(&shared(here)->asleep, PLAIT__IN_POLLER, memory_order_seq_cst);
                 quiet &= atomic_load_explicit(&shared(here)->summary, memory_order_seq_cst) == 0;      /* pairs with plait__port_tell() */
@@ -217,7 +218,7 @@ bool plait__ports_sweep(struct plait__loop *loop)
         bool told, found = false;
 
         for (here = ports + 1; here < ports + PLAIT__PORTS; here++) {
-                if (!here->used)
+                if (!plait__load(&here->used))
                         continue;
                 told = plait__load(&shared(here)->summary) != 0;
                 if (told && here->waited)

@@ -88,7 +88,8 @@ static void group_prepare(plait_group *group, plait_time deadline, const char *n
         group->keep_going = true;
         group->detached = true;
         group->name = name;
-        inner->scope.deadline = inner->scope.reach = deadline;
+        inner->scope.deadline = deadline;
+        inner->scope.reach = deadline;
         inner->scope.kind = PLAIT__SCOPE_GROUP;
         inner->scope.group_state = PLAIT__GROUP_OPEN;
         inner->loop = me.loop;

@@ -91,7 +91,8 @@ void plait_group_open(plait_group *group)
         if (group->within && group->within != PLAIT_FOREVER)
                 deadline = plait__clock_after(plait__loop_now(loop), group->within);
         if (group->detached) {
-                inner->scope.deadline = inner->scope.reach = deadline;
+                inner->scope.deadline = deadline;
+                plait__store(&inner->scope.reach, deadline);
                 inner->scope.kind = PLAIT__SCOPE_GROUP;
                 if (group->executor->class->local)
                         atomic_fetch_add_explicit(&loop->lodgers, 1, memory_order_relaxed);

@@ -99,6 +99,18 @@ def check(root):
     return includes, conditions
 
 
+LINES_MAX = 600
+
+
+def check_lengths(root):
+    """A file holds one noun."""
+    for path in sources(root, "src"):
+        with open(os.path.join(root, path), encoding="utf-8") as file:
+            count = sum(1 for _ in file)
+        if count > LINES_MAX:
+            yield "%s: %d lines, and %d are the most" % (path, count, LINES_MAX)
+
+
 # A tree of these, where each line marked "bad" must be found and no other.
 PLANTED = {
     "include/plait/lock.h": "#ifndef PLAIT_LOCK_H\n#define PLAIT_LOCK_H\n#ifdef __cplusplus\n#endif\n"
@@ -139,6 +151,7 @@ def main():
     includes, conditions = check(tap.arguments[0])
     tap.result("a_folder_includes_only_itself_and_those_above_it", includes)
     tap.result("conditions_stand_in_base_and_arch_only", conditions)
+    tap.result("no_file_of_the_library_is_longer_than_600_lines", list(check_lengths(tap.arguments[0])))
     tap.result("planted_violations_are_found", check_planted())
     tap.end()
 
