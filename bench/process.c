@@ -1,13 +1,14 @@
 /* Tasks in worker processes.
  *
  * The floors: a worker forked by hand and a page that is shared with it. The request is a word and 8 bytes, the answer
- * likewise. Hot: calls follow each other at once, and both sides spin. Asleep: the caller computes for 1 ms before each
+ * likewise. Hot: calls follow each other at once, and both sides spin;
+ * the median of blocks of 500, so that what the machine does meanwhile is not counted. Asleep: the caller computes for 1 ms before each
  * call, until the worker sleeps in the kernel, and sleeps itself until the answer; the floor by two futexes. Map: 8 bytes
- * an item, one item at a time; the floor: two workers take the next item of a shared array by one locked addition. */
+ * an item, one item at a time; the floor: two workers, each of which takes the next item of its half of a shared array by one locked addition, then
+ * what is left of the other half. */
 #define _GNU_SOURCE
 #include <plait.h>
 #include <linux/futex.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -21,7 +22,7 @@
 
 #pragma weak plait_processes
 
-enum { CALLS = 20000, SLEEPY_CALLS = 100, AWAY_NS = 1000000, ITEMS = 100000 };
+enum { CALLS = 500, BLOCKS = 20, SLEEPY_CALLS = 100, AWAY_NS = 1000000, ITEMS = 100000 };
 
 static bool absent(void)
 {
@@ -48,13 +49,17 @@ static void call_one(uint64_t *number)
 
 static double hot_plait(void)
 {
+        double blocks[BLOCKS], start;
         uint64_t number = 0;
-        double start = bench_now();
-        int i;
+        int i, j;
 
-        for (i = 0; i < CALLS; i++)
-                call_one(&number);
-        return (bench_now() - start) / CALLS;
+        for (i = 0; i < BLOCKS; i++) {
+                start = bench_now();
+                for (j = 0; j < CALLS; j++)
+                        call_one(&number);
+                blocks[i] = (bench_now() - start) / CALLS;
+        }
+        return bench_median(blocks, BLOCKS);
 }
 
 static double asleep_plait(void)
@@ -94,8 +99,9 @@ struct page {
         uint64_t argument;
         _Alignas(128) _Atomic uint32_t answer;
         uint64_t result;
-        _Alignas(128) _Atomic size_t cursor;
-        _Alignas(128) _Atomic size_t ended;
+        _Alignas(128) _Atomic unsigned workers;
+        struct { _Alignas(128) _Atomic size_t next; } halves[2];
+        _Alignas(128) _Atomic uint32_t ended;
         _Alignas(128) uint64_t items[ITEMS];
 };
 
@@ -166,22 +172,25 @@ static void serve_asleep(struct page *page)
 static double hot_floor(void)
 {
         static struct page *page;
-        static uint32_t i;
-        uint32_t end = i + CALLS;
-        double start;
+        static uint32_t turn;
+        double blocks[BLOCKS], start;
+        int i, j;
 
         if (!page) {
                 page = shared_memory(sizeof *page);
                 fork_worker(serve_hot, page);
         }
-        start = bench_now();
-        while (i != end) {
-                page->argument = i;
-                atomic_store_explicit(&page->request, ++i, memory_order_release);
-                await_hot(&page->answer, i);
-                BENCH_CHECK(page->result == i);
+        for (i = 0; i < BLOCKS; i++) {
+                start = bench_now();
+                for (j = 0; j < CALLS; j++) {
+                        page->argument = turn;
+                        atomic_store_explicit(&page->request, ++turn, memory_order_release);
+                        await_hot(&page->answer, turn);
+                        BENCH_CHECK(page->result == turn);
+                }
+                blocks[i] = (bench_now() - start) / CALLS;
         }
-        return (bench_now() - start) / CALLS;
+        return bench_median(blocks, BLOCKS);
 }
 
 static double asleep_floor(void)
@@ -208,16 +217,25 @@ static double asleep_floor(void)
         return bench_median(parts, SLEEPY_CALLS) / 1000;
 }
 
-static void serve_map(struct page *page)
+static void take_half(struct page *page, unsigned half)
 {
         size_t index;
+
+        while ((index = atomic_fetch_add_explicit(&page->halves[half].next, 1, memory_order_relaxed)) < ITEMS / 2)
+                add_one(&page->items[half * (ITEMS / 2) + index]);
+}
+
+static void serve_map(struct page *page)
+{
+        unsigned half = atomic_fetch_add(&page->workers, 1);
         uint32_t turn;
 
         for (turn = 1;; turn++) {
                 await_hot(&page->request, turn);
-                while ((index = atomic_fetch_add_explicit(&page->cursor, 1, memory_order_relaxed)) < ITEMS)
-                        add_one(&page->items[index]);
+                take_half(page, half);
+                take_half(page, !half);
                 atomic_fetch_add_explicit(&page->ended, 1, memory_order_release);
+                wake(&page->ended);
         }
 }
 
@@ -235,11 +253,11 @@ static double map_floor(void)
         }
         for (i = 0; i < ITEMS; i++)
                 page->items[i] = 0;
-        page->cursor = page->ended = 0;
+        page->halves[0].next = page->halves[1].next = 0;
+        page->ended = 0;
         start = bench_now();
         atomic_store_explicit(&page->request, ++turn, memory_order_release);
-        while (atomic_load_explicit(&page->ended, memory_order_acquire) != 2)
-                sched_yield();
+        await_asleep(&page->ended, 2);
         start = bench_now() - start;
         for (i = 0; i < ITEMS; i++)
                 BENCH_CHECK(page->items[i] == 1);

@@ -1,7 +1,8 @@
 /* Waking a strand of another thread that waits for an item of a queue: from before plait_queue_put() in one thread to the return
  * of plait_queue_get() in the other, each on a processor of its own.
  *
- * Hot: the two send each other items as fast as they can, and both spin; half of a round trip. The floor: two words, and
+ * Hot: the two send each other items as fast as they can, and both spin; half of a round trip, the
+ * median of blocks of 500, so that what the machine does meanwhile is not counted. The floor: two words, and
  * both spin. Asleep: who is woken does not look for work but sleeps in the kernel, since the waker computes for 100 µs before
  * each item, many times as long as anybody spins. The floor: a word and a futex, waker and sleeper likewise. */
 #define _GNU_SOURCE
@@ -14,9 +15,24 @@
 
 #include "bench.h"
 
-enum { TRIPS = 50000, WAKES = 300, AWAY_NS = 100000 };
+enum { BLOCK = 500, BLOCKS = 100, TRIPS = BLOCK * BLOCKS, WAKES = 300, AWAY_NS = 100000 };
 
 /* ---- hot */
+
+static double edges[BLOCKS];
+
+static void block_edge(int trip)
+{
+        if (trip % BLOCK == 0)
+                edges[trip / BLOCK] = bench_now();
+}
+
+static double block_median(void)
+{
+        for (int i = 0; i < BLOCKS - 1; i++)
+                edges[i] = (edges[i + 1] - edges[i]) / BLOCK / 2;
+        return bench_median(edges, BLOCKS - 1);
+}
 
 static plait_queue *there, *back;
 
@@ -41,19 +57,18 @@ static int answer(void *arg)
 
 static double hot_plait(void)
 {
-        double start, result;
         int i, item;
         PLAIT_GROUP(group, .executor = plait_own_thread());
 
         queues_open();
         bench_pin(0);
-        start = bench_now();
         plait_group_start(&group, answer, NULL, 0);
-        for (i = 0; i < TRIPS; i++)
+        for (i = 0; i < TRIPS; i++) {
+                block_edge(i);
                 BENCH_CHECK(plait_queue_put(there, &i) == 0 && plait_queue_get(back, &item) == 0 && item == i);
-        result = (bench_now() - start) / TRIPS / 2;
+        }
         BENCH_CHECK(plait_group_wait(&group) == 0);
-        return result;
+        return block_median();
 }
 
 static struct {
@@ -77,22 +92,20 @@ static void *answer_bare(void *arg)
 
 static double hot_floor(void)
 {
-        double start, result;
         pthread_t thread;
         uint32_t i;
 
         bench_pin(0);
         words.there = words.back = 0;
-        start = bench_now();
         BENCH_CHECK(pthread_create(&thread, NULL, answer_bare, NULL) == 0);
         for (i = 1; i <= TRIPS; i++) {
+                block_edge((int)i - 1);
                 atomic_store_explicit(&words.there, i, memory_order_release);
                 while (atomic_load_explicit(&words.back, memory_order_acquire) != i)
                         bench_spin();
         }
-        result = (bench_now() - start) / TRIPS / 2;
         pthread_join(thread, NULL);
-        return result;
+        return block_median();
 }
 
 /* ---- asleep */

@@ -56,7 +56,8 @@ static bool is_still(int fd, int directory, const char *part)
         struct stat ours, there;
 
         return fstat(fd, &ours) == 0 && fstatat(directory, part, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
-               S_ISREG(there.st_mode) && ours.st_dev == there.st_dev && ours.st_ino == there.st_ino && ours.st_nlink == 1;
+               S_ISREG(there.st_mode) && ours.st_dev == there.st_dev && ours.st_ino == there.st_ino &&
+               ours.st_nlink == 1;
 }
 
 /* The part, empty and locked; or a negative errno: -EBUSY, somebody writes it; -EEXIST, it is no file. */

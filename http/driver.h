@@ -60,7 +60,7 @@ struct http_socket {
         struct plait__link turn;                /* in the driver's hot or doubtful */
         int fd;
         short wanted;                           /* POLLIN, POLLOUT: what libcurl waits for now */
-        short maybe;                            /* ready for, perhaps: an edge came, and nothing told since that it is over */
+        short maybe;                            /* ready for, perhaps: an edge came, and nothing took it back */
         bool lent;                              /* not opened through us: the resolver's */
         bool connected;
         bool hung_up;                           /* by the other side */

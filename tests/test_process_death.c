@@ -210,7 +210,7 @@ TEST(the_death_of_the_fork_server_is_survived)
         plait_ignore(plait_group_wait(&group));
 }
 
-struct killer { volatile bool stop; int kills; };
+struct killer { _Atomic bool stop; int kills; };
 
 static void *kill_workers(void *arg)
 {

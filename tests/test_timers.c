@@ -29,7 +29,7 @@ static plait_time random_span(void)
         static const plait_time spans[] = {1, 10, PLAIT_US, PLAIT_MS, 300 * PLAIT_MS, PLAIT_S, 3600 * PLAIT_S, 86400 * 80 * PLAIT_S};
         plait_time span = spans[number() % 8];
 
-        return (plait_time)(number() % (uint64_t)(span * 2)) / (number() % 3 ? 1 : span) * (number() % 3 ? 1 : span);
+        return number() % 3 ? (plait_time)(number() % (uint64_t)(span * 2)) : span;
 }
 
 static struct model *first_of(struct model *models)

@@ -173,7 +173,7 @@ TEST(a_certificate_of_another_host_is_refused, .seconds = 60)
 TEST(a_server_without_tls_is_refused)
 {
         struct raw_site site = {.again = false};
-        char url[64];
+        char url[80];
 
         raw_site_open(&site, "HTTP/1.1 200 OK\r\n\r\n", 19);
         snprintf(url, sizeof url, "https%s", site.url + 4);

@@ -100,9 +100,9 @@ static int sys_spawn(pid_t *ret, const char *path, char *const argv[], const int
         int high[8], i, rc = count <= 8 ? 0 : -EINVAL, saved_errno = errno;
 
         for (i = 0; i < count && rc == 0; i++) {
-                high[i] = (int)sys_fcntl(fds[i], F_DUPFD_CLOEXEC, 16);
+                high[i] = (int)sys_fcntl(fds[i], F_DUPFD_CLOEXEC, 3 + count);
                 if (high[i] < 0) {
-                        rc = high[i];
+                        rc = high[i] == -EINVAL ? -EMFILE : high[i];    /* EINVAL: the limit is below that */
                         break;
                 }
         }

@@ -21,8 +21,10 @@
 
 enum {
         BUDGET = 64,                            /* strands that run before the outside is looked at */
+        AHEAD = 8,                              /* strands between the one that runs and the one whose frames are fetched */
         SPIN_NS = 5000,
-        HOT_MAX = 8
+        HOT_MAX = 8,
+        COLD = 64
 };
 
 #define ASK_AGAIN (10 * PLAIT_MS)
@@ -111,8 +113,8 @@ static bool spin(struct plait__loop *loop)
         } while (!found && plait__clock_now() < end);
         if (found && loop->hot < HOT_MAX)
                 loop->hot++;
-        else if (!found)
-                loop->hot--;
+        else if (!found && --loop->hot == 0)
+                loop->cold = COLD;
         return found;
 }
 
@@ -149,7 +151,9 @@ static void sleep_until(struct plait__loop *loop, plait_time until)
         else
                 futex_sleep(loop, until);
         atomic_compare_exchange_strong_explicit(&loop->inbox, &sentinel, NULL, memory_order_relaxed, memory_order_relaxed);
-        if (loop->hot < HOT_MAX && has_come(loop) && plait__loop_now(loop) - began < 10 * SPIN_NS)
+        if (loop->cold)
+                loop->cold--;                   /* who wakes us may want our processor: the next spin would be in vain as well */
+        else if (loop->hot < HOT_MAX && has_come(loop) && plait__loop_now(loop) - began < 10 * SPIN_NS)
                 loop->hot++;                    /* woken by another thread, soon after */
 }
 
@@ -234,11 +238,20 @@ static void look_timers(struct plait__loop *loop)
                 plait__unpark(plait__container(timer, struct plait__strand, timer));
 }
 
+/* Where fetch_ahead() (strand.c) begins. Not with a `pick` of its own, which takes strands out of turn. */
+static void look_ahead(struct plait__loop *loop)
+{
+        loop->ahead = loop->seams.pick ? NULL : loop->ready;
+        for (int i = 0; i < AHEAD && loop->ahead; i++)
+                loop->ahead = loop->ahead->next;
+}
+
 void plait__loop_look(struct plait__loop *loop)
 {
         struct plait__source *source;
 
         loop->budget = BUDGET;
+        look_ahead(loop);
         plait__loop_drain(loop);
         for (source = loop->sources; source; source = source->next)
                 source->look(source, loop);

@@ -46,6 +46,7 @@ struct plait__loop {
         /* switching */
         struct plait__strand *current;
         struct plait__strand *ready, **ready_end;
+        struct plait__strand *ahead;            /* some places behind the first that is ready, or NULL: see next_ready() */
         unsigned budget;                        /* switches until the outside is looked at again */
         int *errno_here;
         void **exceptions_here;
@@ -63,6 +64,7 @@ struct plait__loop {
         bool woke;                              /* it has just woken a sleeping thread: see spin() in loop.c */
         bool woke_process;                      /* likewise a worker process: does not spin */
         uint8_t hot;                            /* credit for spinning before sleeping */
+        uint8_t cold;                           /* so many sleeps more earn no credit: spinning did not pay */
 
         struct plait__seams seams;
         struct plait__timers timers;

@@ -33,7 +33,7 @@ struct plait__scope {
         _Atomic plait_time reach;               /* the earliest that holds inside it */
         _Atomic uint32_t cancelled;             /* enum plait__cancel; set once, by any thread; no data hangs on it */
         uint8_t kind;
-        uint8_t group_state;                    /* the rest is a group's: task/group.h */
+        _Atomic uint8_t group_state;                  /* the rest is a group's: task/group.h */
         bool group_local;
         uint8_t group_kept;
 } __attribute__((may_alias));                  /* it lies over the words of a public type */

@@ -473,11 +473,12 @@ void plait__map_reclaim(unsigned job)
 {
         struct plait__pool *pool = plait__region.posted[job].pool;
 
-        if (is_read(pool, job))
+        plait__region.posted[job].lingers = is_read(pool, job);
+        if (plait__region.posted[job].lingers)
                 return;
         plait__pool_unlist(pool, job);
         plait__job_give(job);
-        if (pool->closer && !pool->job_count)
+        if (pool->closer)
                 plait__unpark(pool->closer);
 }
 

@@ -55,8 +55,11 @@ static void unlock(void)
 void plait__monitor_kick(void)
 {
         uint64_t one = 1;
+        long rc;
 
-        plait__sys.write(plait__region.monitor_fd, &one, sizeof one);
+        do {
+                rc = plait__sys.write(plait__region.monitor_fd, &one, sizeof one);
+        } while (rc < 0 && rc != -EAGAIN);      /* EAGAIN: it is rung more than enough */
 }
 
 void plait__monitor_add(struct plait__pool *pool)
@@ -161,7 +164,7 @@ static void await_death(int pidfd, pid_t pid, int timeout_ms)
         struct pollfd fd = {.fd = pidfd, .events = POLLIN};
 
         if (pidfd >= 0) {
-                while (plait__sys.ppoll(&fd, 1, &timeout) == -EINTR)
+                while (plait__sys.ppoll(&fd, 1, &timeout) < 0)
                         ;
                 return;
         }
@@ -186,8 +189,9 @@ static void await_untold(const struct plait__slot *slot)
 static void server_reap(const struct plait__pool *pool)
 {
         siginfo_t info;
+        long rc;
 
-        while (plait__sys.waitid(P_PID, pool->server, &info, WEXITED) == -EINTR)
+        while ((rc = plait__sys.waitid(P_PID, pool->server, &info, WEXITED)) < 0 && rc != -ECHILD)
                 ;
 }
 

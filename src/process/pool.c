@@ -246,9 +246,10 @@ static void cancel_job(struct plait_task *task, unsigned job, int state)
 static int state_of(struct plait_task *task)
 {
         struct plait__loop *loop = plait__loop_here;
-        int state = loop ? plait__scope_state_from(loop, &task->strand, NULL) : -ECANCELED;
 
-        return state;
+        if (!plait__load(&plait__cancels) && task->strand.deadline == PLAIT_FOREVER)
+                return 0;
+        return loop ? plait__scope_state_from(loop, &task->strand, NULL) : -ECANCELED;
 }
 
 /* With the region locked. */
@@ -444,7 +445,7 @@ plait_time plait__pool_kills(struct plait__pool *pool, plait_time now)
 
         for (job = pool->jobs; job != PLAIT__NO_JOB; job = after) {
                 after = posted_of(job)->next;
-                if (plait__job(job)->is_map && !posted_of(job)->map) {
+                if (posted_of(job)->lingers) {
                         plait__map_reclaim(job);
                         continue;
                 }
@@ -457,6 +458,18 @@ plait_time plait__pool_kills(struct plait__pool *pool, plait_time now)
 }
 
 /* ---- ends */
+
+static bool still_busy(const struct plait__pool *pool)
+{
+        return pool->job_count || pool->waiting_count || pool->posters;
+}
+
+/* With the region locked; the pool may be gone afterwards. */
+static void tell_closer(struct plait__pool *pool)
+{
+        if (pool->closer && !still_busy(pool))
+                plait__unpark(pool->closer);
+}
 
 /* The task that has ended in this job, which is nobody else's to finish from here on; NULL: there is none. */
 static struct plait_task *claim_ended(unsigned job)
@@ -505,12 +518,18 @@ void plait__job_told(unsigned job, struct plait__loop *loop)
         plait__pool_unlist(pool, job);
         plait__job_give(job);
         others_wait = pool->waiting_count > 0;
-        if (pool->closer && !pool->job_count)
-                plait__unpark(pool->closer);
+        pool->posters += others_wait;
+        if (!others_wait)
+                tell_closer(pool);
         unlock();
         task->strand.loop = loop;
-        if (others_wait)
+        if (others_wait) {
                 post_waiting(pool);
+                lock();
+                pool->posters--;
+                tell_closer(pool);
+                unlock();
+        }
         plait__task_finish(task, result);
 }
 
@@ -580,11 +599,6 @@ static int processes_accept(plait_executor *self, plait_fn *fn, const void *arg,
         (void)self;
         (void)fn;
         return arg && !size ? -EFAULT : 0;
-}
-
-static bool still_busy(const struct plait__pool *pool)
-{
-        return pool->job_count || pool->waiting_count;
 }
 
 /* Cut short: what runs is killed, what waits is cancelled. */

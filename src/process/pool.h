@@ -25,6 +25,7 @@ struct plait__pool {
         unsigned job_count;
         struct plait__link waiting;             /* tasks that have no job yet, by strand.wait */
         unsigned waiting_count;
+        unsigned posters;                       /* threads that are about to post waiting tasks */
         plait_fn *initializer;
         void *initializer_arg;
         size_t initializer_arg_size;

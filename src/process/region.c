@@ -4,8 +4,8 @@
  * addresses, so that a later shared heap can hold pointers; an address that the kernel chose was taken in 6 % of the workers.
  *
  * The arena hands out blocks of powers of two and never moves or joins them. What describes the blocks is the parent's own: a
- * task that writes past its struct can spoil other tasks' bytes, but not the parent's lists. Blocks above 32 MiB give their
- * pages back when they are freed; smaller ones keep them, since a first touch costs seven times the copy. */
+ * task that writes past its struct can spoil other tasks' bytes, but not the parent's lists. Free blocks
+ * keep their pages, since a first touch costs seven times the copy, up to 256 MiB in all. */
 #define _GNU_SOURCE
 #include "process/region.h"
 
@@ -23,7 +23,7 @@
 
 #define REGION_MAX ((uint64_t)64 << 30)
 #define REGION_MIN ((uint64_t)16 << 20)
-#define KEEP_PAGES ((uint64_t)32 << 20)
+#define KEEP_MAX ((uint64_t)256 << 20)
 #define STEP ((uint64_t)16 << 20)
 #define BLOCK_MIN 512
 
@@ -31,12 +31,13 @@ struct plait__region plait__region;
 
 /* ---- the arena; with the region locked */
 
-struct block { uint64_t offset; struct block *next; unsigned class; bool taken; };
+struct block { uint64_t offset; struct block *next; unsigned class; bool keeps; };
 
 enum { CLASSES = 40, HASH = 4096 };             /* BLOCK_MIN << CLASSES is more than any region */
 
 static uint64_t unused;                         /* the arena from here on was never handed out */
 static uint64_t usable;                         /* the region from here on is no memory yet */
+static uint64_t kept;                           /* bytes of free blocks that keep their pages */
 static struct block *free_blocks[CLASSES];
 static struct block *taken_blocks[HASH];        /* by offset */
 
@@ -88,10 +89,12 @@ uint64_t plait__arena_take(uint64_t size)
         if (class == CLASSES)
                 return 0;
         block = free_blocks[class];
-        if (block)
+        if (block) {
                 free_blocks[class] = block->next;
-        else if (!(block = carve(class)))
+                kept -= block->keeps ? (uint64_t)BLOCK_MIN << class : 0;
+        } else if (!(block = carve(class))) {
                 return 0;
+        }
         place = taken_place(block->offset);
         block->next = *place;
         *place = block;
@@ -101,7 +104,7 @@ uint64_t plait__arena_take(uint64_t size)
 void plait__arena_give(uint64_t offset)
 {
         struct block **place = taken_place(offset), *block;
-        uint64_t size;
+        uint64_t size, kept_before = kept;
 
         if (!offset)
                 return;
@@ -110,8 +113,11 @@ void plait__arena_give(uint64_t offset)
         block = *place;
         *place = block->next;
         size = (uint64_t)BLOCK_MIN << block->class;
-        if (size > KEEP_PAGES)
+        if (kept + size > KEEP_MAX)
                 plait__sys.madvise(plait__at(plait__region.head, offset), size, MADV_REMOVE);
+        else
+                kept += size;
+        block->keeps = kept_before != kept;
         block->next = free_blocks[block->class];
         free_blocks[block->class] = block;
 }

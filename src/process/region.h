@@ -15,6 +15,7 @@ struct plait__posted {
         struct plait__running_map *map;         /* when it is one */
         uint64_t block;                         /* its bytes in the arena, or 0 */
         uint16_t next, prev;                    /* in its pool's list of jobs */
+        bool lingers;                           /* a map that has ended: freed when no worker reads it any more */
         bool died;                              /* its worker, in it: the bytes are not to be looked at */
         int kill_reason;                        /* -ETIMEDOUT or -ECANCELED */
         plait_time kill_at;                     /* PLAIT_FOREVER: never */

@@ -38,7 +38,7 @@
 #define SPIN_NS (10 * PLAIT_US)
 #define SOON_NS (50 * PLAIT_US)
 
-enum { HOT_MAX = 8 };
+enum { HOT_MAX = 8, COLD = 64 };
 
 bool plait__in_worker;
 
@@ -59,7 +59,7 @@ static struct {
         struct plait__job *job;                 /* the task that runs */
         unsigned tasks;                         /* that it has run */
         int failed;                             /* the initializer's result */
-        uint8_t hot;                            /* credit for spinning */
+        uint8_t hot, cold;                      /* credit for spinning; waits that earn none */
         unsigned map_index;                     /* the job of the map in which it is */
 } me;
 
@@ -489,8 +489,8 @@ static bool spin(void)
                         plait__pause();
         } while (!found && plait__clock_now() < end);
         atomic_store_explicit(&me.board->spinning, 0, memory_order_seq_cst);
-        if (!found)
-                me.hot--;
+        if (!found && --me.hot == 0)
+                me.cold = COLD;                 /* the parent may want our processor: the next spin would be in vain as well */
         return found || work_waits();
 }
 
@@ -505,7 +505,9 @@ static void wait_for_work(void)
         }
         began = plait__clock_now();
         plait__park(&me.loop->main->strand, PLAIT__ON_WORK, PLAIT_FOREVER);
-        if (me.hot < HOT_MAX && plait__clock_now() - began < SOON_NS)
+        if (me.cold)
+                me.cold--;
+        else if (me.hot < HOT_MAX && plait__clock_now() - began < SOON_NS)
                 me.hot++;
 }
 

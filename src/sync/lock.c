@@ -23,7 +23,7 @@ static struct lock *inner_of(plait_lock *lock)
         return (struct lock *)(void *)lock->private_;
 }
 
-static bool take(struct lock *lock, struct plait__strand *strand)
+static inline __attribute__((always_inline)) bool take(struct lock *lock, struct plait__strand *strand)
 {
         uint32_t word = FREE;
 
@@ -70,16 +70,23 @@ static void check_self(const char *call, struct lock *lock, struct plait__strand
                 plait__panic(call, "this strand holds the lock already");
 }
 
+static __attribute__((noinline)) void acquire_slow(struct lock *lock)
+{
+        struct plait__strand *strand = self("plait_lock_acquire");
+
+        if (take(lock, strand))
+                return;                         /* this thread had no loop yet */
+        check_self("plait_lock_acquire", lock, strand);
+        if (join(lock, strand))
+                plait__wait_uncancelled(strand, PLAIT__ON_LOCK);
+}
+
 void plait_lock_acquire(plait_lock *lock)
 {
-        struct plait__strand *strand = self(__func__);
-        struct lock *inner = inner_of(lock);
+        struct plait__loop *loop = plait__loop_here;
 
-        if (plait__likely(take(inner, strand)))
-                return;
-        check_self(__func__, inner, strand);
-        if (join(inner, strand))
-                plait__wait_uncancelled(strand, PLAIT__ON_LOCK);
+        if (plait__unlikely(!loop || !take(inner_of(lock), loop->current)))
+                acquire_slow(inner_of(lock));   /* apart, so that this one needs no registers of its caller's */
 }
 
 bool plait_lock_try(plait_lock *lock)
@@ -110,7 +117,7 @@ int plait_lock_acquire_or_cancel(plait_lock *lock)
         return rc;
 }
 
-static void release_awaited(struct lock *lock)
+static __attribute__((noinline)) void release_awaited(struct lock *lock)
 {
         struct plait__strand *next;
 
@@ -129,9 +136,10 @@ static void release_awaited(struct lock *lock)
 void plait_lock_release(plait_lock *lock)
 {
         struct lock *inner = inner_of(lock);
+        struct plait__loop *loop = plait__loop_here;
         uint32_t word = HELD;
 
-        if (plait__load(&inner->holder) != self(__func__))
+        if (plait__unlikely(!loop || plait__load(&inner->holder) != loop->current))
                 plait__panic(__func__, "this strand does not hold the lock");
         plait__store(&inner->holder, NULL);
         if (plait__alone() && plait__load(&inner->word) == HELD)

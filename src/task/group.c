@@ -87,7 +87,7 @@ void plait_group_open(plait_group *group)
         inner->bound = bound > UINT32_MAX ? 0 : (uint32_t)bound;
         inner->loop = loop;
         inner->scope.group_local = group->executor->class->local && !group->detached;
-        inner->scope.group_state = PLAIT__GROUP_OPEN;
+        plait__store(&inner->scope.group_state, PLAIT__GROUP_OPEN);
         if (group->within && group->within != PLAIT_FOREVER)
                 deadline = plait__clock_after(plait__loop_now(loop), group->within);
         if (group->detached) {
@@ -430,19 +430,19 @@ void plait__group_close(plait_group *group, struct plait__strand *strand)
 {
         struct plait__group *inner = plait__group_of(group);
 
+        if (!group->detached && !inner->scope.group_local)
+                plait__tree_remove(strand, group);      /* first: who cancels from outside finds the tasks by it */
         free_tasks(group, strand->loop);
         if (group->detached) {
                 plait__scope_uncancel(&inner->scope);
                 if (group->executor->class->local)
                         atomic_fetch_sub_explicit(&inner->loop->lodgers, 1, memory_order_relaxed);
         } else {
-                if (!inner->scope.group_local)
-                        plait__tree_remove(strand, group);
                 plait__scope_remove(strand, &inner->scope);
         }
         if (inner->failed)
                 keep_failures(inner->failed);
-        inner->scope.group_state = PLAIT__GROUP_ENDED;
+        plait__store(&inner->scope.group_state, PLAIT__GROUP_ENDED);
 }
 
 static void forget(plait_group *group)
@@ -469,6 +469,16 @@ int plait_group_wait(plait_group *group)
         return plait__group_result(group);
 }
 
+static bool has_live(struct plait__group *group)
+{
+        bool live;
+
+        plait__group_lock(group);
+        live = group->live;
+        plait__group_unlock(group);
+        return live;
+}
+
 void plait_group_done(plait_group *group)
 {
         struct plait__group *inner = plait__group_of(group);
@@ -477,7 +487,7 @@ void plait_group_done(plait_group *group)
         if (inner->scope.group_state == PLAIT__GROUP_OPEN) {
                 strand = strand_for(__func__);
                 check_owner(__func__, group, strand);
-                if (inner->live)
+                if (has_live(inner))
                         plait__group_end_scope(group, PLAIT__CANCEL_QUIET);
                 plait__group_wait_all(strand, group, false);
                 plait__group_close(group, strand);
