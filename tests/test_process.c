@@ -271,7 +271,7 @@ static plait_fn *const patient[] = {sleep_long, compute_until_cancelled, read_fo
 TEST(a_deadline_reaches_into_the_worker)
 {
         int seen[3] = {0};
-        PLAIT_GROUP(group, .executor = plait_own_process(), .within = 30 * PLAIT_MS);
+        PLAIT_GROUP(group, .executor = plait_own_process(), .within = test_slower() * 300 * PLAIT_MS);
 
         for (int i = 0; i < 3; i++)
                 plait_group_start(&group, patient[i], &seen[i], sizeof seen[i]);
@@ -300,7 +300,7 @@ TEST(a_cancel_reaches_into_the_worker)
 TEST(a_task_with_a_deadline_of_its_own_is_cut_short_by_it)
 {
         int seen = 0;
-        plait_task_options options = {.within = 20 * PLAIT_MS};
+        plait_task_options options = {.within = 50 * PLAIT_MS};
         PLAIT_GROUP(group, .executor = plait_processes());
 
         plait_group_start_with(&group, &options, sleep_long, &seen, sizeof seen);
@@ -311,7 +311,7 @@ TEST(a_task_with_a_deadline_of_its_own_is_cut_short_by_it)
 TEST(one_that_does_not_look_is_killed)
 {
         int untouched = 0;
-        PLAIT_GROUP(group, .executor = plait_processes(), .within = 20 * PLAIT_MS, .kill_after = 10 * PLAIT_MS);
+        PLAIT_GROUP(group, .executor = plait_processes(), .within = test_slower() * 100 * PLAIT_MS, .kill_after = 10 * PLAIT_MS);
 
         plait_group_start(&group, never_look, &untouched, sizeof untouched);
         CHECK_EQUAL(plait_group_wait(&group), -ETIMEDOUT);

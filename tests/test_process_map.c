@@ -117,7 +117,7 @@ TEST(a_map_has_a_deadline)
 {
         struct item items[10];
         int results[10];
-        plait_map_options options = {.executor = plait_processes(), .within = 20 * PLAIT_MS, .results = results};
+        plait_map_options options = {.executor = plait_processes(), .within = test_slower() * 200 * PLAIT_MS, .results = results};
 
         fill(items, 10);
         CHECK_EQUAL(plait_map_with(&options, sleep_long, items, 10, sizeof items[0]), -ETIMEDOUT);
@@ -137,7 +137,7 @@ TEST(what_does_not_end_is_killed)
 {
         struct item items[10];
         int results[10];
-        plait_map_options options = {.executor = plait_processes(), .within = 20 * PLAIT_MS, .kill_after = 10 * PLAIT_MS,
+        plait_map_options options = {.executor = plait_processes(), .within = test_slower() * 200 * PLAIT_MS, .kill_after = 10 * PLAIT_MS,
                                      .results = results};
 
         fill(items, 10);

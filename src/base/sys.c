@@ -13,7 +13,7 @@
 
 #include "base/syscall.h"
 
-enum { STACK_LEAST = 64 * 1024 };               /* less is refused, or taken up by thread-locals */
+enum { STACK_LEAST = 128 * 1024 };             /* less is refused, or taken up by thread-locals */
 
 #define SYS_CALL(...) SYS_CALL_(__VA_ARGS__)
 #define SYS_CALL_(nr, a, b, c, d, e, f) plait__syscall6(nr, a, b, c, d, e, f)

@@ -63,14 +63,14 @@ static uint64_t seam_random(struct plait__loop *loop)
 
 static int futex_private(const struct plait__loop *loop)
 {
-        return loop->bell == &loop->own_bell ? FUTEX_PRIVATE_FLAG : 0;
+        return plait__load(&loop->bell) == &loop->own_bell ? FUTEX_PRIVATE_FLAG : 0;
 }
 
 static void futex_sleep(struct plait__loop *loop, plait_time until)
 {
         struct plait__kernel_timespec moment = {until / PLAIT_S, until % PLAIT_S};
 
-        plait__sys.futex(loop->bell, FUTEX_WAIT_BITSET | futex_private(loop), 0, until == PLAIT_FOREVER ? NULL : &moment,
+        plait__sys.futex(plait__load(&loop->bell), FUTEX_WAIT_BITSET | futex_private(loop), 0, until == PLAIT_FOREVER ? NULL : &moment,
                          FUTEX_BITSET_MATCH_ANY);
 }
 
@@ -166,7 +166,7 @@ static void seam_poll(struct plait__loop *loop, plait_time until)
         }
         if (spin(loop))
                 return;
-        plait__store(loop->bell, 0);            /* before the sources are armed: from then on they may ring it */
+        plait__store(plait__load(&loop->bell), 0);            /* before the sources are armed: from then on they may ring it */
         if (arm_sources(loop)) {
                 if (loop->blocks && !loop->blocks(loop, true) && until - loop->now > ASK_AGAIN)
                         until = loop->now + ASK_AGAIN;
@@ -186,8 +186,8 @@ static void ring(struct plait__loop *loop)
         if (plait__load(&loop->sleeps_in_poller)) {
                 plait__poller_ring(loop);
         } else {
-                plait__store(loop->bell, 1);
-                plait__sys.futex(loop->bell, FUTEX_WAKE | futex_private(loop), 1, NULL, 0);
+                plait__store(plait__load(&loop->bell), 1);
+                plait__sys.futex(plait__load(&loop->bell), FUTEX_WAKE | futex_private(loop), 1, NULL, 0);
         }
         if (plait__loop_here)
                 plait__loop_here->woke = true;
@@ -333,7 +333,7 @@ struct plait__loop *plait__loop_new(struct plait__loop *maker)
                 return NULL;
         }
         loop->seams = plait__seams;
-        loop->bell = &loop->own_bell;
+        plait__store(&loop->bell, &loop->own_bell);
         loop->ready = NULL;
         loop->ready_end = &loop->ready;
         loop->budget = BUDGET;

@@ -57,7 +57,7 @@ struct plait__loop {
 
         /* waking from other threads: see plait__loop_push() */
         _Atomic(struct plait__strand *) inbox;
-        _Atomic uint32_t *bell;                 /* 1: rung; a futex: own_bell, or a word that other processes see too */
+        _Atomic uint32_t *_Atomic bell;         /* 1: rung; a futex: own_bell, or a word that other processes see too */
         _Atomic uint32_t own_bell;
         _Atomic bool sleeps_in_poller;          /* how it sleeps, written before the inbox says that it does; relaxed */
         plait__spin ringing;                    /* held while another thread writes the poller's eventfd: it may be ending */

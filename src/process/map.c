@@ -51,16 +51,6 @@ struct plait__running_map {
         plait_scope scope;                      /* of `within` */
 };
 
-static void lock(void)
-{
-        plait__spin_acquire(&plait__region.lock);
-}
-
-static void unlock(void)
-{
-        plait__spin_release(&plait__region.lock);
-}
-
 static struct plait__running_map *running(unsigned job)
 {
         return plait__region.posted[job].map;
@@ -175,11 +165,11 @@ static int allocate(struct plait__running_map *map, plait_fn *fn, size_t count, 
         uint64_t bytes, block;
         int rc, job;
 
-        lock();
+        plait__region_lock();
         rc = plait__function_find(plait__region.head, fn, &function);
         job = rc == 0 ? plait__job_take(pool) : -1;
         if (job < 0) {
-                unlock();
+                plait__region_unlock();
                 return rc < 0 ? rc : -ENOMEM;
         }
         map->index = (unsigned)job;
@@ -199,12 +189,12 @@ static int allocate(struct plait__running_map *map, plait_fn *fn, size_t count, 
         block = bytes ? plait__arena_take(bytes) : 0;
         if (!block) {
                 plait__job_give(map->index);
-                unlock();
+                plait__region_unlock();
                 return -ENOMEM;
         }
         plait__region.posted[job].block = block;
         move_to(shared, block, options->common);
-        unlock();
+        plait__region_unlock();
         return 0;
 }
 
@@ -380,7 +370,7 @@ static void stop(struct plait__running_map *map, int state)
         uint32_t i;
 
         map->stopped = true;
-        lock();
+        plait__region_lock();
         plait__store(&map->shared->stop, 1);
         for (i = 0; i < map->shared->chunks; i++) {
                 word = plait__load(&map->words[i]);
@@ -401,7 +391,7 @@ static void stop(struct plait__running_map *map, int state)
                 posted->kill_reason = state;
                 plait__monitor_kick();
         }
-        unlock();
+        plait__region_unlock();
 }
 
 static bool ended(struct plait__running_map *map)
@@ -409,11 +399,11 @@ static bool ended(struct plait__running_map *map)
         uint64_t chunks;
         unsigned i;
 
-        lock();
+        plait__region_lock();
         chunks = map->chunks_ended;
         for (i = 0; i < map->shared->workers; i++)
                 chunks += plait__load_acquire(&map->tallies[i].chunks);        /* pairs with the worker's, after its results */
-        unlock();
+        plait__region_unlock();
         return chunks >= map->shared->chunks;
 }
 
@@ -422,9 +412,9 @@ static void tell_progress(struct plait__running_map *map)
         uint64_t items;
         unsigned i;
 
-        lock();
+        plait__region_lock();
         items = map->items_ended;
-        unlock();
+        plait__region_unlock();
         for (i = 0; i < map->shared->workers; i++)
                 items += plait__load(&map->tallies[i].items);
         if (items >= map->shared->count)
@@ -487,17 +477,17 @@ static void retire(struct plait__running_map *map)
 {
         int tries = 0;
 
-        lock();
+        plait__region_lock();
         atomic_fetch_and_explicit(&map->pool->board->maps, ~((uint64_t)1 << map->place), memory_order_seq_cst);
         plait__region.posted[map->index].map = NULL;
         plait__region.posted[map->index].kill_at = PLAIT_FOREVER;
         plait__port_count(map->job->port, -1);
-        unlock();
+        plait__region_unlock();
         while (is_read(map->pool, map->index) && ++tries < ADDRESS_SPINS)
                 plait__pause();
-        lock();
+        plait__region_lock();
         plait__map_reclaim(map->index);
-        unlock();
+        plait__region_unlock();
 }
 
 static void copy_out(struct plait__running_map *map)
@@ -542,14 +532,14 @@ static int run(struct plait__running_map *map, plait_fn *fn, size_t count, size_
         map->job->port = plait__port_for(NULL);
         fill(map, map->options);
         for (;;) {
-                lock();
+                plait__region_lock();
                 if (find_place(map))
                         break;
-                unlock();
+                plait__region_unlock();
                 plait__park(map->strand, PLAIT__ON_GROUP, plait__clock_after(plait__loop_now(map->strand->loop), PLAIT_MS));
         }
         publish(map);
-        unlock();
+        plait__region_unlock();
         wait_for_end(map);
         copy_out(map);
         rc = outcome(map);

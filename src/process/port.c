@@ -93,7 +93,7 @@ static bool arm(struct plait__source *source, struct plait__loop *loop)
 
         if (!plait__load(&((struct here *)source)->away))
                 return true;
-        atomic_store_explicit(&port->asleep, loop->poller || loop->bell != &port->bell ? PLAIT__IN_POLLER : PLAIT__IN_FUTEX,
+        atomic_store_explicit(&port->asleep, loop->poller || plait__load(&loop->bell) != &port->bell ? PLAIT__IN_POLLER : PLAIT__IN_FUTEX,
                               memory_order_seq_cst);
         return atomic_load_explicit(&port->summary, memory_order_seq_cst) == 0;        /* pairs with plait__port_tell() */
 }
@@ -124,8 +124,8 @@ static void loop_ends(void *value)
         while (*link != &here->source)
                 link = &(*link)->next;
         *link = here->source.next;
-        if (loop->bell == &shared(here)->bell)
-                loop->bell = &loop->own_bell;
+        if (plait__load(&loop->bell) == &shared(here)->bell)
+                plait__store(&loop->bell, &loop->own_bell);
         plait__spin_acquire(&plait__region.lock);
         plait__store(&here->loop, NULL);
         release(here);
@@ -151,8 +151,8 @@ static struct here *open_port(struct plait__loop *loop)
                 return NULL;
         here->source = (struct plait__source){.next = loop->sources, .peek = peek, .look = look, .arm = arm, .disarm = disarm};
         loop->sources = &here->source;
-        if (loop->bell == &loop->own_bell)      /* in a worker it is the slot's, and stays so */
-                loop->bell = &shared(here)->bell;
+        if (plait__load(&loop->bell) == &loop->own_bell)        /* in a worker it is the slot's, and stays so */
+                plait__store(&loop->bell, &shared(here)->bell);
         return here;
 }
 

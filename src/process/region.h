@@ -35,6 +35,21 @@ extern struct plait__region plait__region;
 /* Makes it, unless it is there. 0, -ENOTSUP (the program cannot be started again), -ENOMEM, -EMFILE, ... */
 int plait__region_need(void);
 
+static inline void plait__region_lock(void)
+{
+        plait__spin_acquire(&plait__region.lock);
+}
+
+static inline void plait__region_unlock(void)
+{
+        plait__spin_release(&plait__region.lock);
+}
+
+static inline struct plait__posted *plait__posted(unsigned job)
+{
+        return &plait__region.posted[job];
+}
+
 static inline struct plait__job *plait__job(unsigned job)
 {
         return &plait__region.head->jobs[job];
