@@ -259,6 +259,8 @@ static void add_run(const struct test *test, size_t executor, int argc, char **a
 {
         struct run *run = &runs[runs_count];
 
+        if (test->on_executors && test_executors[executor].apart && !test->on_all)
+                return;
         run->test = test;
         run->executor = executor;
         snprintf(run->name, sizeof run->name, "%s%s%s", test->name, test->on_executors ? "." : "",

@@ -25,6 +25,7 @@ struct test {
         unsigned seconds;               /* the limit; 0: 20. Multiplied under sanitizers and emulators */
         bool once;                      /* runs once, not looked at for leaks: say why beside it */
         bool on_executors;              /* TEST_ON_EXECUTORS */
+        bool on_all;                    /* TEST_ON_ALL_EXECUTORS */
         const char *aborts;             /* TEST_ABORTS: what the last words contain */
         const char *fails;              /* TEST_FAILS: what the failure contains */
         const char *skips;              /* TEST_SKIPS: what the reason contains */
@@ -34,8 +35,11 @@ struct test {
 
 #define TEST(...) TEST_DEFINE(__VA_ARGS__, .end_ = 0)
 
-/* The body runs once on each executor of executors.c; test_executor() is the current one. */
+/* The body runs once on each executor of executors.c that shares this process's memory; test_executor() is the current one. */
 #define TEST_ON_EXECUTORS(...) TEST_DEFINE(__VA_ARGS__, .on_executors = true)
+
+/* Likewise, on those in other processes too: the body's tasks must be content with the bytes of their struct. */
+#define TEST_ON_ALL_EXECUTORS(...) TEST_DEFINE(__VA_ARGS__, .on_executors = true, .on_all = true)
 
 /* Misuse: the body must end the process by abort(), having written a line that contains `text`. */
 #define TEST_ABORTS(name_, ...) TEST_DEFINE(name_, .aborts = __VA_ARGS__, .end_ = 0)

@@ -14,7 +14,7 @@ static int add(void *arg)
         return sum->sum;
 }
 
-TEST_ON_EXECUTORS(a_call_returns_the_functions_result)
+TEST_ON_ALL_EXECUTORS(a_call_returns_the_functions_result)
 {
         struct sum sum = {.a = 3, .b = 4};
         int failure = -EDOM;
@@ -60,7 +60,7 @@ TEST_ON_EXECUTORS(a_call_returns_what_its_function_did_in_spite_of_a_cancel)
         CHECK_EQUAL(plait_group_wait(&group), 0);
 }
 
-TEST_ON_EXECUTORS(a_call_in_an_ended_scope_runs_nothing)
+TEST_ON_ALL_EXECUTORS(a_call_in_an_ended_scope_runs_nothing)
 {
         PLAIT_WITHIN(0);
         CHECK_EQUAL(plait_call(test_executor(), task_never, NULL, 0), -ETIMEDOUT);

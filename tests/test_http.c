@@ -51,7 +51,7 @@ static int fetch_pattern(void *arg)
 
 /* ---- what arrives */
 
-TEST_ON_EXECUTORS(many_at_once_arrive_whole)
+TEST_ON_ALL_EXECUTORS(many_at_once_arrive_whole)
 {
         struct fetch fetches[64];
         struct site site;

@@ -44,7 +44,7 @@ static int fetch_within(void *arg)
         return fetch(arg);
 }
 
-TEST_ON_EXECUTORS(a_silent_server_does_not_outlast_the_deadline)
+TEST_ON_ALL_EXECUTORS(a_silent_server_does_not_outlast_the_deadline)
 {
         struct site site;
         struct wait wait;
@@ -107,7 +107,7 @@ static int serve_half(void *arg)
         return 0;
 }
 
-TEST_ON_EXECUTORS(a_cancel_in_the_body_drops_the_connection)
+TEST_ON_ALL_EXECUTORS(a_cancel_in_the_body_drops_the_connection)
 {
         struct half half = {.end = -1};
         struct wait wait;

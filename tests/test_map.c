@@ -36,7 +36,7 @@ static size_t scale(size_t count)
         return test_executor() == plait_own_thread() ? count / 50 + 1 : count;
 }
 
-TEST_ON_EXECUTORS(a_map_runs_every_item_in_place)
+TEST_ON_ALL_EXECUTORS(a_map_runs_every_item_in_place)
 {
         for (size_t count = 0; count < 300; count = count * 2 + 1) {
                 struct item *items = make_items(count);
@@ -57,7 +57,7 @@ TEST_ON_EXECUTORS(a_map_of_a_hundred_thousand_items)
         free(items);
 }
 
-TEST_ON_EXECUTORS(a_map_of_nothing_is_done)
+TEST_ON_ALL_EXECUTORS(a_map_of_nothing_is_done)
 {
         int dummy = 0;
 
@@ -85,7 +85,7 @@ static int return_in(void *arg)
         return ((struct item *)arg)->in;
 }
 
-TEST_ON_EXECUTORS(results_are_told_item_by_item)
+TEST_ON_ALL_EXECUTORS(results_are_told_item_by_item)
 {
         enum { COUNT = 200 };
         struct item items[COUNT];
@@ -126,7 +126,7 @@ TEST_ON_EXECUTORS(the_first_failure_ends_the_map)
         CHECK(ran < COUNT - 1);
 }
 
-TEST_ON_EXECUTORS(a_map_that_keeps_going_runs_all)
+TEST_ON_ALL_EXECUTORS(a_map_that_keeps_going_runs_all)
 {
         enum { COUNT = 300 };
         struct item items[COUNT] = {{0}};
@@ -200,7 +200,7 @@ static int wait_in_item(void *arg)
         return plait_sleep(PLAIT_FOREVER);
 }
 
-TEST_ON_EXECUTORS(a_maps_time_is_the_whole_maps)
+TEST_ON_ALL_EXECUTORS(a_maps_time_is_the_whole_maps)
 {
         struct item items[50] = {{0}};
         int results[50];
@@ -239,7 +239,7 @@ TEST_ON_EXECUTORS(a_cancel_reaches_the_items)
         CHECK_EQUAL(plait_group_wait(&group), 0);
 }
 
-TEST_ON_EXECUTORS(a_map_in_an_ended_scope_runs_nothing)
+TEST_ON_ALL_EXECUTORS(a_map_in_an_ended_scope_runs_nothing)
 {
         struct item items[3] = {{0}};
         int results[3] = {0};
@@ -265,7 +265,7 @@ static void be_told(void *arg, size_t ended, size_t count)
         plait_ignore(plait_yield());            /* it may wait */
 }
 
-TEST_ON_EXECUTORS(progress_rises_to_the_count)
+TEST_ON_ALL_EXECUTORS(progress_rises_to_the_count)
 {
         struct item *items = make_items(500);
         struct told told = {0};

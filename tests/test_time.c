@@ -37,7 +37,7 @@ static int nap(void *arg)
 }
 
 /* Real time: that the machine's own clock is used, and nobody wakes early by it. */
-TEST_ON_EXECUTORS(a_sleep_in_real_time_is_never_short)
+TEST_ON_ALL_EXECUTORS(a_sleep_in_real_time_is_never_short)
 {
         struct nap naps[] = {{.span = 1}, {.span = 100 * PLAIT_US}, {.span = 3 * PLAIT_MS}, {.span = 1500 * PLAIT_US}};
         PLAIT_GROUP(group, .executor = test_executor());
