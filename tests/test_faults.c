@@ -268,7 +268,6 @@ FAULT_TEST(madvise, ENOMEM)
 FAULT_TEST(fcntl, EBADF)
 FAULT_TEST(getsockopt, EBADF)
 FAULT_TEST(close, EINTR)
-FAULT_TEST(faccessat, ENOSYS)
 
 /* Only those who wait: a wake-up cannot fail so. */
 static long (*real_futex)(const void *word, int operation, uint32_t value, const struct plait__kernel_timespec *timeout, uint32_t mask);

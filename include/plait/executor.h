@@ -12,7 +12,8 @@
  *
  * Coroutines. Tasks of a group begin in the order they were started, after the starter parks. A coroutine has a stack
  * of its own: by default 64 KiB of address space, the lowest 16 KiB of it a guard, so 48 KiB to use. Memory is taken as
- * it is touched. A stack that overflows into the guard is reported on standard error with the task's name, and the
+ * it is touched; under RLIMIT_AS a quarter of the limit is set aside for such stacks, and a coroutine for which none is
+ * left fails with -ENOMEM. A stack that overflows into the guard is reported on standard error with the task's name, and the
  * process dies of the signal.
  *
  * Threads. The `workers` of a pool bound how many tasks begin to compute at once. A task that parks gives up its
@@ -71,7 +72,7 @@ PLAIT_API plait_executor *plait_own_process(void);
 
 /* What an executor that is opened consists of. */
 typedef enum {
-        PLAIT_COROUTINES = 1,           /* loops on threads of its own; each task stays on the loop where it began */
+        PLAIT_COROUTINES = 1,           /* the loop of the thread that opens the group, with a stack size of its own */
         PLAIT_THREADS,
         PLAIT_PROCESSES
 } plait_kind;
@@ -90,8 +91,8 @@ typedef struct plait_gil plait_gil;     /* plait/gil.h */
 typedef struct plait_executor_options {
         plait_kind kind PLAIT__ZERO;    /* has no default */
 
-        /* Loops, threads that compute, or processes. 0: as many as this process may use processors, by its affinity and
-         * its cgroup's quota, at least 1. */
+        /* Threads that compute, or processes. 0: as many as this process may use processors, by its affinity and its
+         * cgroup's quota, at least 1. Coroutines: 1; more are -ENOTSUP. */
         unsigned workers PLAIT__ZERO;
 
         const char *name PLAIT__ZERO;   /* not copied: stays until the executor is closed */
@@ -101,7 +102,7 @@ typedef struct plait_executor_options {
          * workers have the stack of a program. More than 1 GiB: -EINVAL. */
         size_t stack_bytes PLAIT__ZERO;
 
-        /* Run once in each worker (loop, thread or process) before its first task. If it fails, the executor's tasks fail
+        /* Run once in each worker (thread or process; with coroutines -ENOTSUP) before its first task. If it fails, the executor's tasks fail
          * with its result. The `initializer_arg_size` bytes at `initializer_arg` are copied at the opening; each worker
          * has its own copy. Size 0: the pointer itself; to processes -EFAULT unless it is NULL. */
         plait_fn *initializer PLAIT__ZERO;
@@ -111,7 +112,7 @@ typedef struct plait_executor_options {
         unsigned threads_max PLAIT__ZERO;               /* threads: parked ones included; 0: 1024 */
         unsigned max_tasks_per_worker PLAIT__ZERO;      /* processes: then it is replaced by a fresh one; 0: never */
         plait_start_method start_method PLAIT__ZERO;    /* processes */
-        plait_gil *gil PLAIT__ZERO;                     /* threads, loops: held by a task while it computes */
+        plait_gil *gil PLAIT__ZERO;                     /* threads: held by a task while it computes; coroutines: -ENOTSUP */
 } plait_executor_options;
 
 /* Makes an executor. *ret is the caller's, who ends it with plait_executor_close(). Threads and workers are started

@@ -40,7 +40,6 @@ struct plait__kernel_timespec { int64_t seconds, nanoseconds; };
         X(getsockopt, (int fd, int level, int name, void *value, socklen_t *value_size),                               \
           (fd, level, name, (long)value, (long)value_size, 0))                                                         \
         X(fcntl, (int fd, int command, long argument), (fd, command, argument, 0, 0, 0))                               \
-        X(faccessat, (int fd, const char *path, int mode), (fd, (long)path, mode, 0, 0, 0))                            \
         X(close, (int fd), (fd, 0, 0, 0, 0, 0))                                                                        \
         X(ppoll, (struct pollfd *fds, size_t count, const struct plait__kernel_timespec *timeout),                     \
           ((long)fds, (long)count, (long)timeout, 0, 0, 0))                                                            \

@@ -34,7 +34,7 @@ static int table_reserve(void)
 {
         size_t size = (size_t)ROOM * sizeof(struct plait_task);
 
-        plait__records.records = plait__reserve(&size, STEP * sizeof(struct plait_task));
+        plait__records.records = plait__reserve(&size, STEP * sizeof(struct plait_task), 16);
         plait__records.room = (uint32_t)(size / sizeof(struct plait_task));
         return plait__records.records ? 0 : -1;
 }

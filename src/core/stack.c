@@ -2,7 +2,7 @@
 #include "core/stack.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <linux/futex.h>
 #include <sys/mman.h>
 
 #include "arch/tools.h"
@@ -63,11 +63,11 @@ static int arena_open(struct arena *arena, int class)
 
         if (span < slot_bytes(class))
                 span = slot_bytes(class);
-        base = plait__reserve(&size, span * 2);
+        base = plait__reserve(&size, span * 2, class == 0 ? 4 : 16);
         if (!base)
                 return -ENOMEM;
         records = (size >> (PLAIT__STACK_SHIFT + class)) * sizeof(struct plait__stack);
-        arena->stacks = plait__reserve(&records, records);
+        arena->stacks = plait__reserve(&records, records, 1);
         if (!arena->stacks) {
                 plait__sys.munmap(base, size);
                 return -ENOMEM;
@@ -109,10 +109,11 @@ static int arena_span(struct arena *arena, int class, struct plait__stack_stock 
 
 /* ---- guards */
 
-/* What the kernel says is not enough (some emulators take any advice and guard nothing): a path there must be refused. */
+/* What the kernel says is not enough (some emulators take any advice and guard nothing): reading there must be refused. A
+ * futex word that were readable would be 0 and not 1, and the call would return at once. */
 static bool guard_works(const char *address)
 {
-        return plait__sys.faccessat(AT_FDCWD, address, 0) == -EFAULT;
+        return plait__sys.futex(address, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, 1, NULL, 0) == -EFAULT;
 }
 
 static bool guard_install(char *low)
