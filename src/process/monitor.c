@@ -332,9 +332,16 @@ static void *monitor_main(void *arg)
 
 int plait__monitor_start(void)
 {
+        int rc;
+
         fds = plait__sys.alloc(FIRST_FDS * sizeof *fds);
         if (!fds)
                 return -ENOMEM;
         fds_room = FIRST_FDS;
-        return plait__sys.thread_start(monitor_main, NULL, 0);
+        rc = plait__sys.thread_start(monitor_main, NULL, 0);
+        if (rc < 0) {
+                plait__sys.free(fds);
+                fds = NULL;
+        }
+        return rc;
 }
