@@ -84,36 +84,31 @@ static int run_all(enum approach approach, plait_fn *fn, void *items, size_t cou
 
 /* ---- peak memory */
 
-static long peak_of(const char *pid)
+/* The number after `format`'s word in a process's status; 0: it is gone. */
+static long status_of(const char *pid, const char *format)
 {
         char path[64], line[256];
-        long kb = 0;
+        long value = 0;
         FILE *file;
 
         snprintf(path, sizeof path, "/proc/%s/status", pid);
         file = fopen(path, "r");
         while (file && fgets(line, sizeof line, file))
-                if (sscanf(line, "VmHWM: %ld", &kb) == 1)
+                if (sscanf(line, format, &value) == 1)
                         break;
         if (file)
                 fclose(file);
-        return kb;
+        return value;
+}
+
+static long peak_of(const char *pid)
+{
+        return status_of(pid, "VmHWM: %ld");
 }
 
 static long parent_of(const char *pid)
 {
-        char path[64], line[256];
-        long parent = 0;
-        FILE *file;
-
-        snprintf(path, sizeof path, "/proc/%s/status", pid);
-        file = fopen(path, "r");
-        while (file && fgets(line, sizeof line, file))
-                if (sscanf(line, "PPid: %ld", &parent) == 1)
-                        break;
-        if (file)
-                fclose(file);
-        return parent;
+        return status_of(pid, "PPid: %ld");
 }
 
 /* The workers of a pool are the fork server's children, two steps below; getrusage() does not see them. */
