@@ -131,7 +131,7 @@ int serve_main(int argc, char **argv)
                 else
                         option_unknown(&options);
         }
-        rc = signals_block();
+        rc = signals_block(NULL);
         fd = listen_on(&options, host, port);
         if (rc < 0 || fd < 0) {
                 fprintf(stderr, "plait serve: %s, port %u: %s; try another --port\n", host, port,
