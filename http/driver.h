@@ -131,7 +131,7 @@ int plait__http_check_url(const char *url);
 /* What the transfer's end means, as a negative errno; the response gets the words. */
 int plait__http_explain(const struct http_transfer *transfer, CURLcode code, plait_response *ret);
 
-/* The words for a request that libcurl has no say in: `rc`, and where it was (NULL: not begun). */
+/* The words for a request that libcurl has no say in: `rc`, and where it was (NULL: not begun); the status that came. */
 void plait__http_say(plait_response *ret, const char *url, const struct http_transfer *transfer, int rc);
 
 #endif

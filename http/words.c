@@ -74,7 +74,7 @@ static void say(plait_response *ret, const char *url, const char *what)
         char shown[sizeof ret->error];
 
         room = rest + URL_LEAST > room ? URL_LEAST : room - rest;
-        shorten(shown, room, url ? url : "(null)");
+        shorten(shown, room, !url ? "(null)" : *url ? url : "(empty)");
         if (snprintf(ret->error, sizeof ret->error, "%s: %s", shown, what) >= (int)sizeof ret->error)
                 memcpy(ret->error + sizeof ret->error - 4, "...", 4);
 }
@@ -92,11 +92,21 @@ static const char *phase_of(const struct http_transfer *transfer)
                looked_up ? "connecting" : "looking the name up";
 }
 
+static int status_of(const struct http_transfer *transfer)
+{
+        long status = 0;
+
+        curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+        return (int)status;
+}
+
 void plait__http_say(plait_response *ret, const char *url, const struct http_transfer *transfer, int rc)
 {
         const char *where = transfer ? phase_of(transfer) : "beginning";
         char what[96];
 
+        if (transfer)
+                ret->status = status_of(transfer);
         switch (rc) {
         case -EINVAL:
                 say(ret, url, "not a URL; give all of it: http://host/path");
@@ -175,10 +185,8 @@ int plait__http_explain(const struct http_transfer *transfer, CURLcode code, pla
 {
         const struct meaning *meaning;
         const char *url = transfer->request->url, *last = NULL, *words;
-        long status = 0;
 
-        curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
-        ret->status = (int)status;
+        ret->status = status_of(transfer);
         if (code == CURLE_OK)
                 return 0;
         if (transfer->failure) {

@@ -259,6 +259,8 @@ def a_time_limit_holds_for_each(p, where):
     p.check(done.returncode == 1, done)
     p.check("out of time" in done.stderr, done.stderr)
     p.files(where, "5")
+    done = get(where, "--json", "--timeout", "500ms", URL + "slow/1000")
+    p.check(json.loads(done.stdout)["status"] == 200, done)
 
 
 @test

@@ -283,6 +283,7 @@ static int fail_each_url(void *arg)
         (void)arg;
         for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++)
                 expect_failure(failures[i].url, failures[i].rc, "");
+        expect_failure("", -EINVAL, "(empty): not a URL");
         memset(longest + strlen(longest), 'x', sizeof longest - strlen(longest) - 1);
         expect_failure(longest, -ECONNREFUSED, "http://127.0.0.1:1/xx");
         expect_failure("http://me:secret@127.0.0.1:1/", -ECONNREFUSED, "http://127.0.0.1:1/");

@@ -11,7 +11,8 @@ extern "C" {
 /* What a server answered. `{0}` is its first state. One strand at a time uses it; it does not cross a process: copy
  * from it what the task's struct shall carry. */
 typedef struct plait_response {
-        int status PLAIT__ZERO;                 /* 200, 404, ...: the one after all redirects; 0: none came */
+        int status PLAIT__ZERO;                 /* 200, 404, ...: the one after all redirects; 0: none came.
+                                                 * On failure too, as when the deadline came in the body */
         char *body PLAIT__ZERO;                 /* decoded, and then a 0 that is not counted; the response's own */
         size_t length PLAIT__ZERO;              /* bytes of body */
         char error[120] PLAIT__ZERO;            /* on failure: which URL, which phase, why; else "" */
