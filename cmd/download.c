@@ -179,9 +179,10 @@ static int fetch(struct download *download, plait_response *ret)
         download->status = ret->status;
         if (rc < 0)
                 return fail(download, rc, "%s", ret->error);
-        if (ret->status >= 400)
+        if (ret->status / 100 != 2 || ret->status == 206)
                 return fail(download, -ENOENT, "%.100s: the server says %d%s", download->url, ret->status,
-                            ret->status == 404 ? ", not found" : ret->status >= 500 ? "; try again later" : "");
+                            ret->status == 404 ? ", not found" : ret->status == 206 ? ", a part only" :
+                            ret->status >= 500 ? "; try again later" : "");
         return 0;
 }
 

@@ -20,7 +20,7 @@ static const char help[] =
         "A file is named as the last part of its URL's path, or index.html, and appears when all\n"
         "of it is there; while it is written it is NAME.NUMBER.part. A file of that name is\n"
         "replaced; what is no file (a directory, a link) is left alone, and the URL fails. If two\n"
-        "lead to one name, the second is not fetched, and fails. So does a status from 400 on.\n"
+        "lead to one name, the second is not fetched, and fails. A status that is not 2xx fails.\n"
         "Names of files go to standard output, in the order of the URLs; all else to standard\n"
         "error. Proxies: http_proxy, https_proxy; other certificates: SSL_CERT_FILE.\n"
         "\n"

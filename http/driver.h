@@ -51,6 +51,7 @@ struct http_transfer {
         CURL *easy;
         char *body;
         size_t length, room;                    /* room: bytes allocated, more than length */
+        size_t head;                            /* bytes of headers so far, trailers among them */
         int failure;                            /* what a callback of ours found: -ENOMEM, -EFBIG, -EMFILE; else 0 */
         char words[CURL_ERROR_SIZE];            /* libcurl's own */
 };

@@ -11,7 +11,7 @@
 
 #include "base/sys.h"
 
-enum { BODY_ROOM = 4096, BODY_BELIEVED = 64 << 20 };
+enum { BODY_ROOM = 4096, BODY_BELIEVED = 64 << 20, HEAD_MAX = 256 << 10 };
 
 size_t plait__http_body_max = (size_t)1 << 30;
 
@@ -79,6 +79,19 @@ static size_t on_body(char *bytes, size_t one, size_t size, void *value)
         return size;
 }
 
+/* libcurl keeps all headers, and those behind a body have no limit of its own. */
+static size_t on_header(char *bytes, size_t one, size_t size, void *value)
+{
+        struct http_transfer *transfer = value;
+
+        (void)bytes;
+        transfer->head += one * size;
+        if (transfer->head <= HEAD_MAX)
+                return one * size;
+        transfer->failure = -EPROTO;
+        return 0;
+}
+
 int plait__http_transfer_body(struct http_transfer *transfer, plait_response *ret)
 {
         int rc = reach(transfer, transfer->length);
@@ -144,6 +157,8 @@ static CURLcode set_up(struct http_transfer *transfer)
         SET(CURLOPT_USERAGENT, "plait");
         SET(CURLOPT_WRITEFUNCTION, on_body);
         SET(CURLOPT_WRITEDATA, transfer);
+        SET(CURLOPT_HEADERFUNCTION, on_header);
+        SET(CURLOPT_HEADERDATA, transfer);
         SET(CURLOPT_OPENSOCKETFUNCTION, plait__http_open_socket);
         SET(CURLOPT_OPENSOCKETDATA, transfer);
         SET(CURLOPT_CLOSESOCKETFUNCTION, plait__http_close_socket);
@@ -189,6 +204,7 @@ int plait__http_transfer_take(struct http_driver *driver, struct http_request *r
         }
         transfer->request = request;
         transfer->failure = 0;
+        transfer->head = 0;
         transfer->words[0] = 0;
         request->transfer = transfer;
         return 0;

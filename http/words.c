@@ -124,6 +124,9 @@ void plait__http_say(plait_response *ret, const char *url, const struct http_tra
         case -ENFILE:
                 snprintf(what, sizeof what, "no more descriptors while %s; see ulimit -n, or fetch fewer", where);
                 break;
+        case -EPROTO:
+                snprintf(what, sizeof what, "more than 256 KiB of headers; is this the right port?");
+                break;
         case -EFBIG:
                 snprintf(what, sizeof what, "the body has more than %zu bytes, the limit", plait__http_body_max);
                 break;

@@ -215,6 +215,15 @@ def a_file_is_replaced(p, where):
 # ---- what fails
 
 @test
+def only_whole_answers_become_files(p, where):
+    for status in "206 Partial Content", "302 Found", "304 Not Modified", "400 Bad Request", "599 x":
+        with answering(b"HTTP/1.1 %s\r\nContent-Length: 2\r\n\r\nhi" % status.encode(), 1) as url:
+            done = get(where, url + "x")
+        p.check(done.returncode == 4 and "the server says " + status[:3] in done.stderr, done)
+    p.files(where)
+
+
+@test
 def exit_codes_tell_the_truth(p, where):
     good, bad = URL + "bytes/5", URL + "none"
     p.check(get(where, good).returncode == 0)

@@ -295,6 +295,78 @@ TEST(a_url_that_is_none_of_ours_is_refused)
         on_a_thread(fail_each_url, NULL, 0);
 }
 
+/* A server that never ends: in what it says before the body, or after it. */
+struct flood {
+        int listener;
+        const char *begins, *line;              /* the line comes again and again */
+        char url[64];
+        plait_fn *client;
+};
+
+static int serve_flood(void *arg)
+{
+        struct flood *flood = arg;
+        char request[4096], lines[8192] = "";
+        int fd = plait_accept(flood->listener, NULL, NULL);
+        ssize_t n;
+
+        CHECK(fd >= 0);
+        while (strlen(lines) + strlen(flood->line) < sizeof lines)
+                strcat(lines, flood->line);
+        CHECK(plait_read(fd, request, sizeof request) > 0);
+        n = plait_write(fd, flood->begins, strlen(flood->begins));
+        while (n >= 0)
+                n = plait_write(fd, lines, strlen(lines));
+        CHECK_EQUAL(plait_close(fd), 0);
+        return 0;
+}
+
+static int fetch_flood(void *arg)
+{
+        struct flood *flood = arg;
+        PLAIT_GROUP(server, .executor = plait_own_thread());
+
+        flood->listener = listen_here(flood->url);
+        plait_group_start(&server, serve_flood, flood, sizeof *flood);
+        CHECK_EQUAL(flood->client(flood->url), 0);
+        CHECK_EQUAL(plait_group_wait(&server), 0);
+        CHECK_EQUAL(plait_close(flood->listener), 0);
+        return 0;
+}
+
+static int refuse_flood(void *url)
+{
+        expect_failure(url, -EPROTO, "256 KiB of headers");
+        return 0;
+}
+
+TEST(headers_without_end_are_refused)
+{
+        static const char *const begins[] = {"HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"};
+
+        for (int i = 0; i < 2; i++)
+                on_a_thread(fetch_flood, &(struct flood){.begins = begins[i], .line = "X-Line: one of very many\r\n",
+                                                         .client = refuse_flood}, 0);
+}
+
+static int end_flood(void *url)
+{
+        plait_time began = plait_now();
+        PLAIT_WITHIN(200 * PLAIT_MS);
+
+        expect_failure(url, -ETIMEDOUT, "receiving");
+        CHECK(plait_now() - began < 5 * PLAIT_S * (int)test_slower());
+        return 0;
+}
+
+TEST(a_flood_does_not_outlast_the_deadline)
+{
+        static const char begins[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;";
+
+        on_a_thread(fetch_flood, &(struct flood){.begins = begins, .line = "an extension of the chunk, ",
+                                                 .client = end_flood}, 0);
+}
+
 struct raw_failure {
         const char *answer;
         bool reset;

@@ -35,7 +35,7 @@ typedef struct plait_response {
  *   -EHOSTUNREACH       the name does not resolve
  *   -ECONNREFUSED       no connection could be made to the address: refused, no way there, or no answer in 5 minutes
  *   -ECONNRESET         the connection or the body was cut short
- *   -EPROTO             what came is not HTTP, or cannot be decoded
+ *   -EPROTO             what came is not HTTP, cannot be decoded, or has more than 256 KiB of headers
  *   -EKEYREJECTED       the certificate, or the TLS handshake
  *   -ELOOP              more than 20 redirects
  *   -EFBIG              the body has more than 1 GiB of decoded bytes
