@@ -35,10 +35,15 @@ bench: deps-bench build
 	@ninja -C build --quiet bench/bench >/dev/null
 	@build/bench/bench $(if $(JSON),--json "$(JSON)") $(ROWS)
 
+# Folders may be given as seen from here; a prefix holds for this once.
 install: build
-	@[ -z "$(PREFIX)" ] || { meson configure build -Dprefix="$(PREFIX)" && ninja -C build >/dev/null; }
-	@DESTDIR="$(DESTDIR)" meson install -C build --no-rebuild --quiet
-	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
+	@prefix="$(PREFIX)" tree="$(DESTDIR)"; \
+	prefix=$${prefix:-/usr/local}; \
+	case $$prefix in /*) ;; *) prefix=$$PWD/$$prefix ;; esac; \
+	case $$tree in ''|/*) ;; *) tree=$$PWD/$$tree ;; esac; \
+	meson configure build -Dprefix="$$prefix" && ninja -C build --quiet >/dev/null && \
+	DESTDIR="$$tree" meson install -C build --no-rebuild --quiet && \
+	{ [ -n "$$tree" ] || [ "$$(id -u)" != 0 ] || ldconfig; }
 
 clean:
 	rm -rf build build-asan build-tsan build-ucontext build-aarch64
