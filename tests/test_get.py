@@ -300,7 +300,9 @@ def output_that_cannot_be_written_is_told(p, where):
     with open("/dev/full", "w") as full:
         done = subprocess.run([PLAIT, "get", "--dir", where, URL + "bytes/5"], stdout=full, stderr=subprocess.PIPE, text=True,
                               env=ENVIRONMENT)
-    p.check(done.returncode == 1 and "No space" in done.stderr, done)
+        p.check(done.returncode == 1 and "No space" in done.stderr, done)
+        done = subprocess.run([PLAIT, "serve"], stdout=full, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, timeout=60)
+        p.check(done.returncode == 1 and "No space" in done.stderr, done)
 
 
 # ---- names
@@ -525,6 +527,20 @@ def a_port_that_is_taken_is_told(p, where):
     port = URL.split(":")[2].strip("/")
     done = run("serve", "--port", port)
     p.check(done.returncode == 1 and "in use" in done.stderr and port in done.stderr, done)
+    done = run("serve", "--host", "192.0.2.1")
+    p.check(done.returncode == 1 and "try another --host" in done.stderr, done)
+
+
+@test
+def the_server_speaks_ipv6(p, where):
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return "no IPv6 here"
+    with serving("--host", "::1") as (url, _):
+        p.check(url.startswith("http://[::1]:"), url)
+        p.check(get(where, url + "bytes/5").returncode == 0)
+    p.files(where, "5")
 
 
 # ---- a terminal
