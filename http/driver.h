@@ -98,6 +98,9 @@ struct http_driver *plait__http_driver(struct plait__loop *loop);
 
 /* ---- transfer.c */
 
+/* Once, before the first transfer. */
+void plait__http_headers_init(void);
+
 /* A transfer for the request, with an easy handle that knows its URL; 0, -ENOMEM or -EINVAL. */
 int plait__http_transfer_take(struct http_driver *driver, struct http_request *request);
 
