@@ -237,7 +237,7 @@ static void transfers_done(void)
 
 static void bare_open(void)
 {
-        static struct curl_slist agent = {(char *)"User-Agent: plait", NULL}, encodings = {(char *)"Accept-Encoding: gzip, br", &agent};
+        static struct curl_slist agent = {(char *)"User-Agent: plait", NULL}, encodings = {(char *)"Accept-Encoding: gzip", &agent};
         int i;
 
         curl_global_init(CURL_GLOBAL_DEFAULT);
@@ -251,7 +251,6 @@ static void bare_open(void)
 
                 transfer->easy = curl_easy_init();
                 curl_easy_setopt(transfer->easy, CURLOPT_URL, url);
-                curl_easy_setopt(transfer->easy, CURLOPT_ACCEPT_ENCODING, "");
                 curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, &encodings);
                 curl_easy_setopt(transfer->easy, CURLOPT_WRITEFUNCTION, take_body);
                 curl_easy_setopt(transfer->easy, CURLOPT_WRITEDATA, transfer);

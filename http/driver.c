@@ -25,7 +25,6 @@ static CURLcode global = CURLE_FAILED_INIT;
 static void global_init(void)
 {
         global = curl_global_init(CURL_GLOBAL_DEFAULT);
-        plait__http_headers_init();
 }
 
 /* ---- libcurl's side */

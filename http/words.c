@@ -127,6 +127,9 @@ void plait__http_say(plait_response *ret, const char *url, const struct http_tra
         case -EPROTO:
                 snprintf(what, sizeof what, "more than 256 KiB of headers; is this the right port?");
                 break;
+        case -EBADMSG:
+                snprintf(what, sizeof what, "the body cannot be decoded: its Content-Encoding is broken, or not gzip");
+                break;
         case -EFBIG:
                 snprintf(what, sizeof what, "the body has more than %zu bytes, the limit", plait__http_body_max);
                 break;
@@ -134,6 +137,12 @@ void plait__http_say(plait_response *ret, const char *url, const struct http_tra
                 snprintf(what, sizeof what, "no memory while %s", where);
         }
         say(ret, url, what);
+}
+
+int plait__http_fail(plait_response *ret, const struct http_transfer *transfer, int failure)
+{
+        plait__http_say(ret, transfer->request->url, transfer, failure);
+        return failure == -EBADMSG ? -EPROTO : failure;
 }
 
 static const struct meaning {
@@ -156,7 +165,6 @@ static const struct meaning {
         {CURLE_WEIRD_SERVER_REPLY, -EPROTO, "the answer is not HTTP; is this the right port?"},
         {CURLE_HTTP2, -EPROTO, NULL},
         {CURLE_HTTP2_STREAM, -EPROTO, NULL},
-        {CURLE_BAD_CONTENT_ENCODING, -EPROTO, "the body cannot be decoded: its Content-Encoding is broken"},
         {CURLE_TOO_MANY_REDIRECTS, -ELOOP, "more than 20 redirects; see where they lead: curl -IL"},
         {CURLE_FILESIZE_EXCEEDED, -EFBIG, NULL},
         {CURLE_OUT_OF_MEMORY, -ENOMEM, "no memory"},
@@ -192,10 +200,8 @@ int plait__http_explain(const struct http_transfer *transfer, CURLcode code, pla
         ret->status = status_of(transfer);
         if (code == CURLE_OK)
                 return 0;
-        if (transfer->failure) {
-                plait__http_say(ret, url, transfer, transfer->failure);
-                return transfer->failure;
-        }
+        if (transfer->failure)
+                return plait__http_fail(ret, transfer, transfer->failure);
         curl_easy_getinfo(transfer->easy, CURLINFO_EFFECTIVE_URL, &last);
         if (code == CURLE_UNSUPPORTED_PROTOCOL && last && is_ours(last))
                 code = CURLE_WEIRD_SERVER_REPLY;        /* "HTTP/0.9": libcurl blames the scheme, but that was right */

@@ -384,6 +384,9 @@ static int fail_raw(void *arg)
         return 0;
 }
 
+/* The first bytes of what gzip makes, with no NUL among them for the sake of the string: the name of the file, not yet ended. */
+#define GZIP_HEAD "\x1f\x8b\x08\x08\x01\x01\x01\x01\x02\x03"
+
 TEST(each_broken_answer_has_its_code)
 {
         static struct raw_failure failures[] = {
@@ -394,6 +397,11 @@ TEST(each_broken_answer_has_its_code)
                 {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n", false, -ECONNRESET},
                 {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n", false, -EPROTO},
                 {"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 8\r\n\r\nnot gzip", false, -EPROTO},
+                {"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 10\r\n\r\n" GZIP_HEAD, false, -EPROTO},
+                {"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\na\r\n" GZIP_HEAD "\r\n0\r\n\r\n", false,
+                 -EPROTO},
+                {"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 3\r\n\r\nabc", false, -EPROTO},
+                {"HTTP/1.1 200 OK\r\nContent-Encoding: gzip, gzip\r\nContent-Length: 3\r\n\r\nabc", false, -EPROTO},
                 {"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n", false, -EPROTO},
                 {"SSH-2.0-OpenSSH_9.2\r\n", false, -EPROTO},
                 {"HTTP/1.1 302 Found\r\nLocation: ftp://127.0.0.1/\r\nContent-Length: 0\r\n\r\n", false, -EPROTONOSUPPORT},

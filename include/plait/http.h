@@ -21,7 +21,7 @@ typedef struct plait_response {
 
 /* Fetches an http or https URL with GET, from any strand; coroutines of the thread run meanwhile. The URL is a whole
  * one, with its scheme. Redirects are followed, to http and https only, 20 at most. Certificates are verified, against
- * those that the system trusts or, as with other programs, SSL_CERT_FILE and SSL_CERT_DIR name. A compressed body is
+ * those that the system trusts or, as with other programs, SSL_CERT_FILE and SSL_CERT_DIR name. gzip is asked for, and
  * decoded. Connections are kept and used again by the requests of the same thread, until it ends. Proxies are those of
  * the environment (http_proxy, https_proxy, no_proxy).
  *
