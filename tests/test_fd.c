@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "fault.h"
 #include "tasks.h"
 
 struct io { int fd; ssize_t rc; char buffer[64]; size_t size; };
@@ -59,7 +60,7 @@ static void close_pair(int fds[2])
         CHECK_EQUAL(plait_close(fds[1]), 0);
 }
 
-TEST_ON_EXECUTORS(a_reader_parks_until_there_is_something)
+static void read_what_comes_later(void)
 {
         for (int kind = 0; kind < 5; kind++) {
                 struct io io = {0};
@@ -82,7 +83,19 @@ TEST_ON_EXECUTORS(a_reader_parks_until_there_is_something)
         }
 }
 
-TEST_ON_EXECUTORS(a_writer_parks_until_there_is_room)
+TEST_ON_EXECUTORS(a_reader_parks_until_there_is_something)
+{
+        read_what_comes_later();
+}
+
+TEST_ON_EXECUTORS(a_reader_parks_where_the_kernel_has_no_RWF_NOWAIT)
+{
+        fault_fail_from(FAULT_preadv2, 1, ENOSYS);
+        read_what_comes_later();
+        CHECK(fault_off());
+}
+
+static void write_when_there_is_room(void)
 {
         static char much[1 << 20];
 
@@ -121,6 +134,19 @@ TEST_ON_EXECUTORS(a_writer_parks_until_there_is_room)
         }
 }
 
+TEST_ON_EXECUTORS(a_writer_parks_until_there_is_room)
+{
+        write_when_there_is_room();
+}
+
+/* A blocking pipe takes all or waits for room: it must not be offered more than it has room for. */
+TEST_ON_EXECUTORS(a_writer_parks_where_the_kernel_has_no_RWF_NOWAIT)
+{
+        fault_fail_from(FAULT_pwritev2, 1, EOPNOTSUPP);
+        write_when_there_is_room();
+        CHECK(fault_off());
+}
+
 TEST_ON_EXECUTORS(a_read_is_cut_short_and_takes_nothing)
 {
         struct io io = {0};
@@ -156,6 +182,22 @@ TEST(ends_of_files_and_sizes_of_nothing_read_as_nothing)
                 CHECK_EQUAL(plait_read(fds[0], &byte, 1), 0);
                 CHECK_EQUAL(plait_close(fds[0]), 0);
         }
+}
+
+TEST(a_wrong_mode_and_a_size_of_nothing_are_told_where_the_kernel_has_no_RWF_NOWAIT)
+{
+        int fds[2];
+        char byte;
+
+        make_pair(0, fds);
+        fault_fail_from(FAULT_preadv2, 1, ENOSYS);
+        CHECK_EQUAL(plait_read(fds[1], &byte, 1), -EBADF);
+        CHECK_EQUAL(plait_read(fds[0], &byte, 0), 0);
+        fault_fail_from(FAULT_pwritev2, 1, ENOSYS);
+        CHECK_EQUAL(plait_write(fds[0], &byte, 1), -EBADF);
+        CHECK_EQUAL(plait_write(fds[1], &byte, 0), 0);
+        CHECK(fault_off());
+        close_pair(fds);
 }
 
 TEST(regular_files_and_devices_are_always_ready)

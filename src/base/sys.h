@@ -41,7 +41,7 @@ struct plait__kernel_timespec { int64_t seconds, nanoseconds; };
           (fd, level, name, (long)value, (long)value_size, 0))                                                         \
         X(fcntl, (int fd, int command, long argument), (fd, command, argument, 0, 0, 0))                               \
         X(close, (int fd), (fd, 0, 0, 0, 0, 0))                                                                        \
-        X(ppoll, (struct pollfd *fds, size_t count, const struct plait__kernel_timespec *timeout),                     \
+        X(ppoll, (struct pollfd *fds, size_t count, struct plait__kernel_timespec *timeout),                           \
           ((long)fds, (long)count, (long)timeout, 0, 0, 0))                                                            \
         X(epoll_create1, (int flags), (flags, 0, 0, 0, 0, 0))                                                          \
         X(epoll_ctl, (int epoll, int operation, int fd, struct epoll_event *event),                                    \
