@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fault.h"
 #include "tasks.h"
@@ -172,4 +173,39 @@ TEST(every_waiting_call_is_a_checkpoint)
         }
         CHECK_EQUAL(plait_queue_size(queue), 1);
         plait_queue_free(queue);
+}
+
+/* ---- where the program cannot be started again */
+
+static _Atomic unsigned spawns;
+
+/* As posix_spawn() is where vfork() is a fork(): it does not hear that exec() was refused. */
+static int spawn_unheard(pid_t *ret, const char *path, char *const argv[], const int *fds, int count)
+{
+        pid_t child = fork();
+
+        (void)path;
+        (void)argv;
+        (void)fds;
+        (void)count;
+        if (child == 0)
+                _exit(127);
+        *ret = child;
+        spawns++;
+        return child < 0 ? -errno : 0;
+}
+
+TEST(processes_are_refused_where_the_program_cannot_start_again)
+{
+        int numbers[3] = {1, 2, 3}, calls = test_can_start_again() ? 20 : 2;
+
+        if (test_can_start_again())             /* else posix_spawn() is like that */
+                plait__sys.spawn = spawn_unheard;
+        spawns = 0;
+        CHECK_EQUAL(plait_call(plait_processes(), task_never, NULL, 0), -ENOTSUP);
+        for (int i = 0; i < calls; i++)
+                CHECK_EQUAL(plait_call(plait_own_process(), task_never, &numbers[0], sizeof numbers[0]), -ENOTSUP);
+        CHECK(spawns <= 1 + (unsigned)calls);   /* who was refused is not tried for again */
+        CHECK_EQUAL(plait_map(plait_processes(), task_never, numbers, 3, sizeof numbers[0]), -ENOTSUP);
+        CHECK(numbers[0] == 1 && numbers[1] == 2 && numbers[2] == 3);
 }

@@ -36,7 +36,8 @@
  *
  * An ordinary failure, a negative result, brings its struct back like a success. Inside a worker plait_processes() is
  * a pool of that worker's own, of one worker. A program in which plait cannot start itself again (libplait brought in
- * by dlopen(), or a setuid program) gets -ENOTSUP from each task for processes.
+ * by dlopen(), a setuid program, or one for another processor that runs under qemu-user) gets -ENOTSUP from each task
+ * for processes.
  *
  * At exit() nothing is waited for: threads stop with the process, workers are ended. */
 #ifndef PLAIT_EXECUTOR_H

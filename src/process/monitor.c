@@ -73,7 +73,7 @@ static unsigned missing(const struct plait__pool *pool)
                 if (plait__job(job)->is_map)
                         wanted += plait__region.posted[job].map ? plait__map_wants(job) : 0;
                 else if (pool->executor.class->fresh)
-                        wanted++;
+                        wanted += plait__claim_owner(plait__load(&plait__job(job)->word)) != PLAIT__OWNER_PARENT;
         }
         if (pool->executor.class->fresh) {
                 waiting = pool->alive;          /* one worker a task, from its beginning to its end */

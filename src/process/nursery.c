@@ -4,7 +4,8 @@
  * dies, its workers are killed by the kernel; but the end of its socket is seen before they are dead, so each worker's pidfd is
  * waited for before its work is given to another: else a task could run twice.
  *
- * Of workers that die before they are ready, 16 in a row make the waiting tasks fail; later tasks try again. */
+ * Of workers that die before they are ready, 16 in a row make the waiting tasks fail; a server that was never more than
+ * the child of posix_spawn() does so at once. Later tasks try again. */
 #define _GNU_SOURCE
 #include "process/nursery.h"
 
@@ -23,6 +24,7 @@
 #include "process/start.h"
 
 enum { EARLY_DEATHS_MAX = 16, WORKER_DEATH_MS = 2000 };
+enum { NOT_STARTED = 127 };                     /* what a child ends with whose exec() is refused */
 
 /* ---- single workers; with the region locked */
 
@@ -129,22 +131,26 @@ static void await_untold(const struct plait__slot *slot)
                 plait__sys.close(pidfd);
 }
 
-/* The program may have reaped it already: no matter. */
-static void server_reap(const struct plait__pool *pool)
+/* The program may have reaped it already: no matter. Returns whether the program could not be started again. Where
+ * vfork() is a fork(), as under qemu-user, posix_spawn() does not hear that exec() failed, and only the status tells;
+ * the loader that misses a library ends with the same. */
+static bool server_reap(const struct plait__pool *pool)
 {
-        siginfo_t info;
+        siginfo_t info = {0};
         long rc;
 
         while ((rc = plait__sys.waitid(P_PID, pool->server, &info, WEXITED)) < 0 && rc != -ECHILD)
                 ;
+        return rc == 0 && info.si_code == CLD_EXITED && info.si_status == NOT_STARTED;
 }
 
 void plait__server_died(struct plait__pool *pool)
 {
+        bool refused;
         unsigned slot;
 
         kill_process(pool->server_fd, pool->server);    /* it may merely have closed its socket */
-        server_reap(pool);
+        refused = server_reap(pool);
         for (slot = 0; slot < pool->slots; slot++) {
                 if (pool->workers[slot].life == PLAIT__ALIVE)
                         await_death(pool->workers[slot].pidfd, pool->workers[slot].pid, WORKER_DEATH_MS);
@@ -153,7 +159,9 @@ void plait__server_died(struct plait__pool *pool)
                 worker_died(pool, slot, SIGKILL, true);
         }
         plait__region_lock();
-        if (!pool->closing && plait__load(&pool->board->readies) == pool->server_readies)
+        if (refused)
+                plait__pool_fail(pool, -ENOTSUP, 0);
+        else if (!pool->closing && plait__load(&pool->board->readies) == pool->server_readies)
                 count_early_death(pool, SIGKILL);      /* one for all that it would have had */
         plait__region_unlock();
         if (pool->server_fd >= 0)
@@ -261,7 +269,7 @@ int plait__server_start(struct plait__pool *pool)
         plait__sys.close(ends[1]);
         if (rc < 0) {
                 plait__sys.close(ends[0]);
-                return rc;
+                return rc == -ENOEXEC ? -ENOTSUP : rc;  /* that of a function that nobody finds has another meaning */
         }
         pool->server_readies = plait__load(&pool->board->readies);
         pool->socket = ends[0];

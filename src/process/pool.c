@@ -237,4 +237,6 @@ void plait__pool_fail(struct plait__pool *pool, int result, int status)
                 else if (plait__posted(job)->task)
                         plait__job_revoke(job, result, status);
         }
+        /* none of the ring's entries is open any more: left there, they would count as work to start workers for */
+        plait__store(&pool->board->head, plait__load(&pool->board->tail));
 }
