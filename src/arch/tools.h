@@ -41,7 +41,9 @@
 #define PLAIT__RESERVE_SHIFT 34                 /* 16 GiB of addresses a size class: the sanitizers' maps are narrow */
 #else
 #define PLAIT__STACK_REUSE true
+#if !defined(PLAIT__RESERVE_SHIFT)              /* given for emulators, which look at each page that is reserved */
 #define PLAIT__RESERVE_SHIFT 38                 /* 256 GiB: 4 million stacks of 64 KiB */
+#endif
 #endif
 
 /* On the function that switches: the sanitizer's own entry and exit of it would be told of two different fibers. */
