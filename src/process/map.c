@@ -407,6 +407,18 @@ static bool ended(struct plait__running_map *map)
         return chunks >= map->shared->chunks;
 }
 
+/* 0, or why no worker can be had: the monitor says so. */
+static int broken(const struct plait__running_map *map, int *ret_status)
+{
+        int result;
+
+        plait__region_lock();
+        result = map->broken;
+        *ret_status = map->broken_status;
+        plait__region_unlock();
+        return result;
+}
+
 static void tell_progress(struct plait__running_map *map)
 {
         uint64_t items;
@@ -428,7 +440,7 @@ static void tell_progress(struct plait__running_map *map)
 static void wait_for_end(struct plait__running_map *map)
 {
         struct plait__strand *strand = map->strand;
-        int state;
+        int state, status;
 
         while (!ended(map)) {
                 if (map->options->progress)
@@ -439,7 +451,7 @@ static void wait_for_end(struct plait__running_map *map)
                         stop(map, state);
                         continue;
                 }
-                if (!map->stopped && (plait__load(&map->shared->stop) || map->broken)) {
+                if (!map->stopped && (plait__load(&map->shared->stop) || broken(map, &status))) {
                         stop(map, -ECANCELED);
                         continue;
                 }
@@ -510,11 +522,15 @@ static int outcome(struct plait__running_map *map)
 {
         plait_failure *failure = map->options->failure;
         uint64_t failed = plait__load_acquire(&map->shared->failed);
-        int result = failed ? map->results[failed - 1] : map->broken;
+        int status, result = broken(map, &status);
 
+        if (failed) {
+                result = map->results[failed - 1];
+                status = map->failed_status;
+        }
         if (failure && result) {
                 failure->result = result;
-                failure->status = failed ? map->failed_status : map->broken_status;
+                failure->status = status;
                 failure->pid = failed ? (pid_t)map->shared->failed_pid : 0;
                 failure->arg = failed ? map->items + (failed - 1) * map->shared->size : NULL;
                 strcpy(failure->name, "map");

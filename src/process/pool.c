@@ -210,9 +210,19 @@ static void recover_task(struct plait__pool *pool, unsigned job, unsigned owner,
         plait__port_tell(plait__region.head, plait__region.monitor_fd, job);
 }
 
+/* For the slot's next worker. Word by word: who waits for a hazard to go away looks without the lock. */
+static void slot_clear(struct plait__slot *slot)
+{
+        plait__store(&slot->bell, 0);
+        plait__store(&slot->attention, 0);
+        plait__store(&slot->in_poller, 0);
+        plait__store(&slot->state, PLAIT__SLOT_EMPTY);
+        plait__store(&slot->pid, 0);
+        plait__store_release(&slot->hazard, 0);         /* pairs with map.c's is_read() */
+}
+
 void plait__pool_recover(struct plait__pool *pool, unsigned slot, int status)
 {
-        struct plait__slot *shared = plait__slot_of(pool, slot);
         uint32_t spinning = slot + 1;
         unsigned job;
 
@@ -224,7 +234,7 @@ void plait__pool_recover(struct plait__pool *pool, unsigned slot, int status)
         }
         atomic_compare_exchange_strong_explicit(&pool->board->spinning, &spinning, 0, memory_order_seq_cst, memory_order_relaxed);
         atomic_fetch_and_explicit(&pool->board->idle[slot / 64], ~((uint64_t)1 << slot % 64), memory_order_relaxed);
-        memset(shared, 0, sizeof *shared);
+        slot_clear(plait__slot_of(pool, slot));
 }
 
 void plait__pool_fail(struct plait__pool *pool, int result, int status)

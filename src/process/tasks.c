@@ -199,9 +199,11 @@ static void post_waiting(struct plait__pool *pool)
         struct plait__link *link;
         struct plait_task *task;
         int job = -1, rc;
+        bool killing;
 
         for (;;) {
                 plait__region_lock();
+                killing = pool->killing;
                 link = ring_full(pool) ? NULL : plait__list_first(&pool->waiting);
                 job = link ? plait__job_take(pool) : -1;
                 if (job >= 0) {
@@ -212,7 +214,7 @@ static void post_waiting(struct plait__pool *pool)
                 if (job < 0)
                         return;
                 task = plait__task_of(plait__container(link, struct plait__strand, wait));
-                rc = pool->killing ? -ECANCELED : task->strand.flags & PLAIT__POSTED ? 0 : state_of(task);
+                rc = killing ? -ECANCELED : task->strand.flags & PLAIT__POSTED ? 0 : state_of(task);
                 if (rc == 0)
                         rc = post(pool, task, (unsigned)job);
                 if (rc < 0) {
