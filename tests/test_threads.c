@@ -11,12 +11,6 @@
 #include "fault.h"
 #include "tasks.h"
 
-#ifdef TEST_SANITIZER_THREAD
-enum { SANITIZERS_OWN = 1 };                    /* it starts a thread beside the first */
-#else
-enum { SANITIZERS_OWN = 0 };
-#endif
-
 static unsigned threads_now(void)
 {
         DIR *directory = opendir("/proc/self/task");
@@ -83,12 +77,12 @@ TEST(a_pool_grows_to_threads_max_and_no_further)
                 while (crowd.now < 5)
                         CHECK_EQUAL(plait_yield(), 0);
                 CHECK_EQUAL(crowd.now, 5);
-                CHECK(threads_now() - before <= 5 + SANITIZERS_OWN);
+                CHECK(threads_now() - before <= 5);
                 plait_event_set(&crowd.go);
                 CHECK_EQUAL(plait_group_wait(&group), 0);
         }
         CHECK_EQUAL(plait_executor_close(pool), 0);
-        while (threads_now() > before + SANITIZERS_OWN)
+        while (threads_now() > before)
                 sched_yield();
 }
 
@@ -254,7 +248,7 @@ TEST(idle_threads_beyond_the_workers_end)
                 plait_event_set(&crowd.go);
                 CHECK_EQUAL(plait_group_wait(&group), 0);
         }
-        while (threads_now() - before > 1 + SANITIZERS_OWN) {
+        while (threads_now() - before > 1) {
                 test_clock_advance(3600 * PLAIT_S);
                 sched_yield();
         }
