@@ -1,7 +1,7 @@
 # make demo, test, bench, install: each installs what is missing (debian-packages.txt), builds by Meson in build/, and runs.
 #
 #   make demo URLS="https://… https://…" JSON=FILE   downloads these; writes the figures
-#   make test BUILDS="plain tsan"     only these builds (plain asan ucontext aarch64; also: tsan)
+#   make test BUILDS="plain tsan"     only these builds (plain asan tsan ucontext aarch64)
 #   make bench JSON=FILE ROWS="lock yield-2"         the table as JSON too; only these rows (all)
 #   make install PREFIX=/usr DESTDIR=/tmp/tree
 
