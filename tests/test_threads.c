@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/loop.h"
 #include "fault.h"
 #include "tasks.h"
 
@@ -249,6 +250,34 @@ TEST(idle_threads_beyond_the_workers_end)
                 CHECK_EQUAL(plait_group_wait(&group), 0);
         }
         while (threads_now() - before > 1) {
+                test_clock_advance(3600 * PLAIT_S);
+                sched_yield();
+        }
+        CHECK_EQUAL(plait_executor_close(pool), 0);
+}
+
+static _Atomic int sleeps_without_end;
+static void (*clock_poll)(struct plait__loop *loop, plait_time until);
+
+static void note_poll(struct plait__loop *loop, plait_time until)
+{
+        if (until == PLAIT_FOREVER)
+                sleeps_without_end++;
+        clock_poll(loop, until);
+}
+
+/* The moment at which it could have ended must not stay the moment at which it wakes. */
+TEST(an_idle_thread_that_stays_sleeps_without_end)
+{
+        plait_executor *pool;
+
+        test_clock_manual();
+        clock_poll = plait__seams.poll;
+        plait__seams.poll = note_poll;
+        sleeps_without_end = 0;
+        pool = open_pool(1, 0);
+        CHECK_EQUAL(plait_call(pool, task_return, (int[]){0}, sizeof(int)), 0);
+        while (!sleeps_without_end) {
                 test_clock_advance(3600 * PLAIT_S);
                 sched_yield();
         }

@@ -277,7 +277,11 @@ static bool idle(struct thread *thread)
                         plait__park(thread->loop->current, PLAIT__ON_WORK, end);
                 plait__spin_acquire(&pool->lock);
                 woken = !thread->is_idle;
-                leave = pool->closing || (pool->count > pool->executor.workers && plait__loop_now(thread->loop) >= end);
+                leave = pool->closing;
+                if (plait__loop_now(thread->loop) >= end) {
+                        leave |= pool->count > pool->executor.workers;
+                        end = PLAIT_FOREVER;    /* it stays: a moment that is over would not let it sleep */
+                }
         } while (!woken && !leave);
         if (!woken) {
                 struct thread **link = &pool->idle;
