@@ -212,7 +212,21 @@ static bool is_stream(int fd)
         return plait__sys.getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
 }
 
-/* The call is under way: its outcome comes with the first readiness for writing. */
+/* 1, 0, or why the kernel does not say. */
+static int can_write(int fd)
+{
+        struct plait__kernel_timespec no_time = {0, 0};
+        struct pollfd one = {.fd = fd, .events = POLLOUT};
+        int rc;
+
+        do {
+                rc = (int)plait__sys.ppoll(&one, 1, &no_time);
+        } while (rc == -EINTR);
+        return rc;
+}
+
+/* The call is under way: its outcome comes with the first readiness for writing. That is told once: where the kernel
+ * was asked in vain there is nothing more to wait for. */
 static int connect_outcome(struct plait__strand *strand, int fd)
 {
         int error = 0, rc;
@@ -220,10 +234,11 @@ static int connect_outcome(struct plait__strand *strand, int fd)
 
         do {
                 rc = plait__fd_wait(strand, fd, POLLOUT, PLAIT__ON_WRITE);
-                if (rc < 0)
-                        return rc;
-        } while (!ready_now(fd, POLLOUT));
-        rc = (int)plait__sys.getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
+                if (rc == 0)
+                        rc = can_write(fd);
+        } while (rc == 0);
+        if (rc > 0)
+                rc = (int)plait__sys.getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
         return rc < 0 ? rc : -error;
 }
 
