@@ -13,8 +13,11 @@
  * Coroutines. Tasks of a group begin in the order they were started, after the starter parks. A coroutine has a stack
  * of its own: by default 64 KiB of address space, the lowest 16 KiB of it a guard, so 48 KiB to use. Memory is taken as
  * it is touched; under RLIMIT_AS a quarter of the limit is set aside for such stacks, and a coroutine for which none is
- * left fails with -ENOMEM. A stack that overflows into the guard is reported on standard error with the task's name, and the
- * process dies of the signal.
+ * left fails with -ENOMEM. A stack that overflows is reported on standard error with the task's name, and the process dies
+ * of the signal. That is sure as long as no frame is larger than the guard: a function with an array of more than 16 KiB
+ * can step over it, and what it then writes may be the stack of another task, without a fault. Where such functions are,
+ * compile them with -fstack-clash-protection (gcc, clang): it touches a large frame page by page, from the top, so the
+ * guard is always met.
  *
  * Threads. The `workers` of a pool bound how many tasks begin to compute at once. A task that parks gives up its
  * place, and the pool starts another thread when work waits and none is idle, up to `threads_max`; a parked task that
