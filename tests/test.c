@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/loop.h"
 #include "executors.h"
 #include "fault.h"
 #include "leaks.h"
@@ -175,6 +176,11 @@ static void run_watching_leaks(const struct test *test)
         test_fail(test->file, test->line, "leaks: %s", what);
 }
 
+void test_forked(void)
+{
+        plait__store(&plait__loop_forked, false);
+}
+
 /* In one more process, whose stderr is a file in memory. */
 static void run_expecting_abort(const struct test *test)
 {
@@ -185,6 +191,7 @@ static void run_expecting_abort(const struct test *test)
         pid_t child = fork();
 
         if (child == 0) {
+                test_forked();
                 setrlimit(RLIMIT_CORE, &no_core);
                 dup2(file, 2);
                 test->body();
@@ -207,6 +214,7 @@ static void run_body(int index)
 {
         const struct test *test = runs[index].test;
 
+        test_forked();
         signal(SIGALRM, SIG_DFL);               /* Check's own, inherited */
         signal(SIGINT, SIG_DFL);
         signal(SIGTERM, SIG_DFL);

@@ -83,6 +83,9 @@ bool test_can_start_again(void);
 /* A line that is printed with this test's failure, whichever it is, a crash included: the seed, the round. */
 void test_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* A child made by fork() from a process that has not used plait yet, such as each test's own, may use it from here on. */
+void test_forked(void);
+
 void test_fail(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4), noreturn));
 void test_skip(const char *reason);
 void test_check_equal(const char *file, int line, const char *actual_text, intmax_t actual, const char *expected_text,

@@ -3,6 +3,8 @@
 #define _GNU_SOURCE
 #include "test.h"
 
+#include <sys/wait.h>
+#include <signal.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -491,4 +493,36 @@ TEST(memory_that_is_not_there_fails_the_request_alone, .seconds = 60)
                 FAULT_EACH(kinds[i], 0)
                         plait_ignore(plait_call(plait_own_thread(), fetch_raw, site.url, 0));
         raw_site_close(&site);
+}
+
+/* ---- after fork */
+
+/* Goes on in a child; this process ends as that does. */
+static void become_a_forked_child(void)
+{
+        pid_t child = fork();
+        int status;
+
+        if (child == 0)
+                return;
+        waitpid(child, &status, 0);
+        if (WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT)
+                abort();
+        _exit(0);
+}
+
+TEST_ABORTS(getting_in_a_forked_child, "plait_http_get: used after fork")
+{
+        plait_response response;
+
+        become_a_forked_child();
+        plait_ignore(plait_http_get("http://127.0.0.1/", &response));
+}
+
+TEST_ABORTS(ending_a_response_in_a_forked_child, "plait_response_done: used after fork")
+{
+        plait_response response = {0};
+
+        become_a_forked_child();
+        plait_response_done(&response);
 }

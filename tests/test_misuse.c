@@ -1,9 +1,5 @@
 /* Misuse aborts, with a sentence that names the call. */
 #include <errno.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "tasks.h"
 
@@ -322,44 +318,3 @@ TEST_ABORTS(closing_the_executor_of_ones_task, "plait_executor_close: called by 
         CHECK_EQUAL(plait_executor_open(&pool, &options), 0);
         plait_ignore(plait_call(pool, close_own, NULL, 0));
 }
-
-/* ---- fork: the child goes on in this process's place, its own child waits for it to die */
-
-static void become_a_forked_child(void)
-{
-        pid_t child;
-        int status;
-
-        plait_ignore(plait_yield());
-        CHECK_EQUAL(plait_queue_new(&queue, 1, 1, PLAIT_FIFO), 0);
-        child = fork();
-        if (child == 0)
-                return;
-        waitpid(child, &status, 0);
-        if (WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT)
-                abort();
-        _exit(0);
-}
-
-#define FORKED(call, statement)                                                                                        \
-        TEST_ABORTS(call##_in_a_forked_child, #call ": used after fork")                                               \
-        {                                                                                                              \
-                char byte = 0;                                                                                         \
-                                                                                                                       \
-                become_a_forked_child();                                                                               \
-                statement;                                                                                             \
-                (void)byte;                                                                                            \
-        }
-
-FORKED(plait_yield, plait_ignore(plait_yield()))
-FORKED(plait_sleep, plait_ignore(plait_sleep(1)))
-FORKED(plait_now, plait_now())
-FORKED(plait_cancelled, plait_cancelled())
-FORKED(plait_group_open, plait_group_open(&group))
-FORKED(plait_lock_acquire, plait_lock_acquire(&lock))
-FORKED(plait_scope_enter, plait_scope_enter(&scope, 1))
-FORKED(plait_queue_put, plait_ignore(plait_queue_put(queue, &byte)))
-FORKED(plait_queue_try_put, plait_queue_try_put(queue, &byte))
-FORKED(plait_queue_try_get, plait_queue_try_get(queue, &byte))
-FORKED(plait_read, plait_ignore((int)plait_read(0, &byte, 1)))
-FORKED(plait_close, plait_close(0))

@@ -326,6 +326,7 @@ TEST(nothing_is_left_when_the_program_is_killed, .once = true)
         if (child == 0) {
                 int number = 0;
 
+                test_forked();
                 dup2(ends[1], 1);
                 plait_ignore(plait_call(plait_processes(), tell_pid_and_hang, &number, sizeof number));
                 _exit(1);

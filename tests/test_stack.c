@@ -180,6 +180,7 @@ static int in_child(void (*body)(void), char *words, size_t size)
         pid_t child = fork();
 
         if (child == 0) {
+                test_forked();
                 setrlimit(RLIMIT_CORE, &no_core);
                 dup2(file, 2);
                 body();

@@ -7,6 +7,7 @@
 
 #include "base/cpus.h"
 #include "base/sys.h"
+#include "core/loop.h"
 #include "process/pool.h"
 #include "process/start.h"
 #include "process/worker.h"
@@ -41,12 +42,14 @@ plait_executor *plait_processes(void)
 {
         static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+        plait__not_forked(__func__);
         pthread_once(&once, count_workers);
         return &shared.executor;
 }
 
 plait_executor *plait_own_process(void)
 {
+        plait__not_forked(__func__);
         return &own.executor;
 }
 

@@ -40,11 +40,13 @@ void plait_event_set(plait_event *event)
 
 void plait_event_clear(plait_event *event)
 {
+        plait__not_forked(__func__);
         plait__store(&inner_of(event)->set, 0);
 }
 
 bool plait_event_is_set(const plait_event *event)
 {
+        plait__not_forked(__func__);
         return plait__load_acquire(&inner_of(event)->set);      /* pairs with plait_event_set() */
 }
 

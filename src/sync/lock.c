@@ -139,8 +139,10 @@ void plait_lock_release(plait_lock *lock)
         struct plait__loop *loop = plait__loop_here;
         uint32_t word = HELD;
 
-        if (plait__unlikely(!loop || plait__load(&inner->holder) != loop->current))
+        if (plait__unlikely(!loop || plait__load(&inner->holder) != loop->current)) {
+                plait__not_forked(__func__);
                 plait__panic(__func__, "this strand does not hold the lock");
+        }
         plait__store(&inner->holder, NULL);
         if (plait__alone() && plait__load(&inner->word) == HELD)
                 plait__store(&inner->word, FREE);

@@ -278,6 +278,7 @@ int plait_queue_try_get(plait_queue *queue, void *item)
 
 size_t plait_queue_size(const plait_queue *queue)
 {
+        plait__not_forked(__func__);
         return plait__load(&queue->count);
 }
 
@@ -348,6 +349,7 @@ int plait_queue_new(plait_queue **ret, size_t item_size, size_t capacity, plait_
 {
         plait_queue *queue;
 
+        plait__not_forked(__func__);
         if (item_size == 0 || capacity == 0 || (order == PLAIT_PRIORITY && item_size < sizeof(int)) ||
             (order != PLAIT_FIFO && order != PLAIT_LIFO && order != PLAIT_PRIORITY))
                 return -EINVAL;
@@ -371,6 +373,7 @@ int plait_queue_new(plait_queue **ret, size_t item_size, size_t capacity, plait_
 
 void plait_queue_free(plait_queue *queue)
 {
+        plait__not_forked(__func__);
         if (!queue)
                 return;
         if (!plait__list_empty(&queue->getters) || !plait__list_empty(&queue->putters) || !plait__list_empty(&queue->joiners))

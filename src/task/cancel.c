@@ -128,6 +128,7 @@ void plait__group_end_scope(plait_group *group, enum plait__cancel how)
 
 void plait_group_cancel(plait_group *group)
 {
+        plait__not_forked(__func__);
         if (plait__group_of(group)->scope.group_state == PLAIT__GROUP_OPEN)
                 plait__group_end_scope(group, PLAIT__CANCEL_QUIET);
 }
@@ -136,6 +137,7 @@ void plait_scope_cancel(plait_scope *scope)
 {
         struct plait__scope *inner = (struct plait__scope *)(void *)scope->private_;
 
+        plait__not_forked(__func__);
         if (inner->deadline != PLAIT_FOREVER && plait_now() >= inner->deadline)
                 return;                         /* it has ended by its time already */
         if (plait__scope_cancel(inner, PLAIT__CANCEL_OUTER))
@@ -169,6 +171,7 @@ static bool cancel_task(struct plait_task *task)
 
 void plait_task_cancel(plait_task *task)
 {
+        plait__not_forked(__func__);
         if (task)
                 cancel_task(task);
 }
@@ -177,6 +180,7 @@ int plait_task_kill(plait_task *task)
 {
         const struct plait__executor_class *class;
 
+        plait__not_forked(__func__);
         if (!task)
                 return 0;
         class = task->group->executor->class;

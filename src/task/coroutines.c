@@ -51,6 +51,7 @@ static struct plait_executor coroutines = {.class = &class, .name = "coroutines"
 
 plait_executor *plait_coroutines(void)
 {
+        plait__not_forked(__func__);
         return &coroutines;
 }
 

@@ -9,6 +9,7 @@ int (*plait__processes_open)(plait_executor **ret, const plait_executor_options 
 
 int plait_executor_open(plait_executor **ret, const plait_executor_options *options)
 {
+        plait__not_forked(__func__);
         if (options->stack_bytes > (size_t)1 << 30)
                 return -EINVAL;
         switch (options->kind) {

@@ -484,6 +484,7 @@ void plait_group_done(plait_group *group)
         struct plait__group *inner = plait__group_of(group);
         struct plait__strand *strand;
 
+        plait__not_forked(__func__);
         if (inner->scope.group_state == PLAIT__GROUP_OPEN) {
                 strand = strand_for(__func__);
                 check_owner(__func__, group, strand);
@@ -550,6 +551,7 @@ size_t plait_group_failures(const plait_group *group, plait_failure *ret, size_t
         struct plait__link *link, *last;
         size_t count = 0, failures;
 
+        plait__not_forked(__func__);
         if (inner->scope.group_state == PLAIT__GROUP_CLOSED)
                 return 0;
         plait__spin_acquire(&inner->lock);

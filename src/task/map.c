@@ -123,6 +123,7 @@ const void *plait_task_common(void)
         const struct plait_task *task = loop ? plait__task_of(loop->current) : NULL;
         const struct map *map;
 
+        plait__not_forked(__func__);
         if (plait__common_here)
                 return plait__common_here;
         if (!task || task->fn != run_items)
@@ -194,10 +195,10 @@ static int general_map(struct plait__strand *strand, const plait_map_options *op
         return rc;
 }
 
-int plait_map_with(const plait_map_options *options, plait_fn *fn, void *items, size_t count, size_t size)
+static int map_with(const char *call, const plait_map_options *options, plait_fn *fn, void *items, size_t count, size_t size)
 {
         static const plait_map_options none;
-        struct plait__strand *strand = plait__strand_here("plait_map");
+        struct plait__strand *strand = plait__strand_here(call);
         plait_executor *executor;
         size_t i;
         int rc;
@@ -223,9 +224,14 @@ int plait_map_with(const plait_map_options *options, plait_fn *fn, void *items, 
         return general_map(strand, options, executor, fn, items, count, size);
 }
 
+int plait_map_with(const plait_map_options *options, plait_fn *fn, void *items, size_t count, size_t size)
+{
+        return map_with(__func__, options, fn, items, count, size);
+}
+
 int plait_map(plait_executor *executor, plait_fn *fn, void *items, size_t count, size_t size)
 {
         plait_map_options options = {.executor = executor};
 
-        return plait_map_with(&options, fn, items, count, size);
+        return map_with(__func__, &options, fn, items, count, size);
 }

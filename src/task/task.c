@@ -13,6 +13,7 @@ enum { POSTED_FAILURES_KEPT = 64 };             /* of a group that posts for eve
 
 const char *plait_task_name(const plait_task *task)
 {
+        plait__not_forked(__func__);
         if (!task)
                 return "";
         if (task->extra && task->extra->name[0])
@@ -279,6 +280,7 @@ __attribute__((constructor)) static void join_core(void)
 
 int plait_task_result(const plait_task *task)
 {
+        plait__not_forked(__func__);
         if (!task)
                 return -ENOMEM;
         return plait__load_acquire(&task->strand.state) == PLAIT__ENDED ? task->result : -EINPROGRESS;
@@ -286,16 +288,19 @@ int plait_task_result(const plait_task *task)
 
 void *plait_task_arg(const plait_task *task)
 {
+        plait__not_forked(__func__);
         return task ? task->arg : NULL;
 }
 
 pid_t plait_task_pid(const plait_task *task)
 {
+        plait__not_forked(__func__);
         return task && task->extra ? task->extra->pid : 0;
 }
 
 int plait_task_status(const plait_task *task)
 {
+        plait__not_forked(__func__);
         return task && plait_task_result(task) != -EINPROGRESS ? task->status : 0;
 }
 

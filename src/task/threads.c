@@ -520,6 +520,7 @@ plait_executor *plait_threads(void)
 {
         static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+        plait__not_forked(__func__);
         pthread_once(&once, shared_width);
         return &shared.executor;
 }
