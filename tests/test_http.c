@@ -3,14 +3,14 @@
 #define _GNU_SOURCE
 #include "test.h"
 
-#include <sys/wait.h>
-#include <signal.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <plait/http.h>
