@@ -672,6 +672,31 @@ TEST_ON_EXECUTORS(a_group_may_post_for_ever)
         CHECK_EQUAL(plait_group_failures(&group, NULL, 0), count);
 }
 
+static int fail_by_number(void *arg)
+{
+        return -1000 - *(int *)arg % 1000;
+}
+
+/* Of more failures than are kept, the first are told in full, and all are counted. */
+TEST_ON_EXECUTORS(the_first_failures_of_posted_tasks_are_kept)
+{
+        enum { KEPT = 4096, COUNT = KEPT + 100 };
+        static plait_failure failures[COUNT + 2];
+        int number = 7, i;
+        PLAIT_GROUP(group, .executor = test_executor(), .limit = 1, .keep_going = true);
+
+        for (i = 0; i < COUNT; i++)
+                CHECK_EQUAL(plait_group_post(&group, fail_by_number, &i, sizeof i), 0);
+        plait_group_start(&group, fail_by_number, &number, sizeof number);
+        CHECK_EQUAL(plait_group_wait(&group), -1000);
+        CHECK_EQUAL(plait_group_failures(&group, failures, COUNT + 2), COUNT + 1);
+        for (i = 0; i < KEPT; i++)
+                CHECK_EQUAL(failures[i].result, -1000 - i % 1000);
+        CHECK(failures[i].result == -1007 && failures[i].arg == &number);       /* the started one is among all that are kept */
+        for (i++; i < COUNT + 1; i++)
+                CHECK_EQUAL(failures[i].result, 0);
+}
+
 /* ---- tasks of the group start more */
 
 struct tree { plait_group *group; _Atomic int *count; int depth; struct tree *below; };

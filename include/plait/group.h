@@ -139,7 +139,11 @@ PLAIT_API void plait_group_cancel(plait_group *group);
 
 /* How many tasks have failed, starts that could not be made included; the first `max` of them are written to ret[], in
  * the order of failure. ret may be NULL if max is 0. Good from the opening until plait_group_done() or the next opening,
- * after a wait too. Those that plait_group_wait() does not count as failures are not here. */
+ * after a wait too. Those that plait_group_wait() does not count as failures are not here.
+ *
+ * Every failure of a started task can be read. Of posted tasks, of which there may be no end, those can that are among
+ * the group's first 4096 failures; later ones are counted, and for each of them an entry with a result of 0 follows
+ * those that can be read. */
 PLAIT_API size_t plait_group_failures(const plait_group *group, plait_failure *ret, size_t max);
 
 /* Not for use: what PLAIT_GROUP needs. */

@@ -559,9 +559,11 @@ size_t plait_group_failures(const plait_group *group, plait_failure *ret, size_t
         last = inner->failed ? &inner->failed->strand.wait : NULL;
         for (link = last ? last->next : NULL; link && count < max; link = link == last ? NULL : link->next)
                 tell_failure(&ret[count++], plait__task_of(plait__container(link, struct plait__strand, wait)));
-        for (; count < max && count < failures; count++) {      /* of these no record could be had, or is kept */
+        /* Of these no record could be had; or, behind so many failures that they are not kept, it went with the task. */
+        for (; count < max && count < failures; count++) {
                 memset(&ret[count], 0, sizeof ret[count]);
-                ret[count].result = inner->start_failure ? inner->start_failure : -ENOMEM;
+                if (count < PLAIT__FAILURES_OF_POSTED)
+                        ret[count].result = inner->start_failure ? inner->start_failure : -ENOMEM;
         }
         plait__spin_release(&inner->lock);
         return failures;

@@ -12,11 +12,15 @@
 #include "core/scope.h"
 #include "plait/group.h"
 
+/* A group may post for ever, so not all that fails of it can be kept: of posted tasks only those among so many failures. A
+ * record is 256 bytes. */
+enum { PLAIT__FAILURES_OF_POSTED = 4096 };
+
 enum plait__group_state { PLAIT__GROUP_CLOSED, PLAIT__GROUP_OPEN, PLAIT__GROUP_ENDED };   /* ended: only failures are left */
 
 struct plait__group {
-        struct plait__scope scope;              /* first: core/scope.h relies on it; its last bytes: state, whether the
-                                                 * group is local, how many failures of posted tasks are kept */
+        struct plait__scope scope;              /* first: core/scope.h relies on it; its last bytes: state, and whether
+                                                 * the group is local */
         struct plait_task *tasks;               /* all that have a record, by `siblings`; next: or NULL, prev: what points here */
         struct plait_task *ended;               /* last of a ring by strand.next: ended, not yet handed out by next */
         struct plait_task *withheld;            /* likewise: behind the limit */

@@ -9,8 +9,6 @@
 #include "task/executor.h"
 #include "task/group.h"
 
-enum { POSTED_FAILURES_KEPT = 64 };             /* of a group that posts for ever */
-
 const char *plait_task_name(const plait_task *task)
 {
         plait__not_forked(__func__);
@@ -146,15 +144,15 @@ static enum verdict judge(struct plait_task *task, int result, int *ret_state)
 void plait__group_note_failure(struct plait__group *group, struct plait_task *task, int result)
 {
         struct plait__link *link = task ? &task->strand.wait : NULL, *last;
-        bool posted = task && task->strand.flags & PLAIT__POSTED;
 
         plait__spin_acquire(&group->lock);      /* of a local group too: any strand may ask for its failures */
-        if (group->failures++ == 0)
+        if (group->failures == 0)
                 group->first_failure = result;
+        if (group->failures < UINT32_MAX)
+                group->failures++;
         if (task)
                 task->result = result;
-        if (task && (!posted || group->scope.group_kept < POSTED_FAILURES_KEPT)) {
-                group->scope.group_kept = (uint8_t)(group->scope.group_kept + posted);
+        if (task && (!(task->strand.flags & PLAIT__POSTED) || group->failures <= PLAIT__FAILURES_OF_POSTED)) {
                 last = group->failed ? &group->failed->strand.wait : link;
                 link->next = last == link ? link : last->next;
                 last->next = link;
@@ -162,6 +160,16 @@ void plait__group_note_failure(struct plait__group *group, struct plait_task *ta
                 task->strand.flags |= PLAIT__FAILED;
         }
         plait__spin_release(&group->lock);
+}
+
+/* The record of a posted task that is kept because it failed; its bytes need not be. */
+static void free_bytes(struct plait_task *task)
+{
+        if (!(task->strand.flags & PLAIT__OWN_BYTES))
+                return;
+        plait__sys.free(task->arg);
+        task->arg = NULL;
+        task->strand.flags &= (uint8_t)~PLAIT__OWN_BYTES;
 }
 
 static void unlink_task(struct plait_task *task)
@@ -251,6 +259,8 @@ void plait__task_finish(struct plait_task *task, int result)
         } else if (!(strand->flags & PLAIT__FAILED)) {
                 unlink_task(task);
                 gone = true;
+        } else {
+                free_bytes(task);
         }
         wake_waiters(group);
         plait__group_unlock(group);             /* from here on the group may be gone, unless `next` holds it */
