@@ -127,8 +127,9 @@ typedef struct plait_executor_options {
 PLAIT_API int plait_executor_open(plait_executor **ret, const plait_executor_options *options);
 
 /* Waits until the executor's tasks have ended, ends its threads or workers, and frees it; no group may be opened on it
- * or start a task in it from here on. Cut short by a deadline or cancel, it cancels the tasks, kills workers at once, and
- * still waits for the tasks; the executor is gone on every return but -ENOTSUP. Takes NULL. Returns 0, -ETIMEDOUT,
+ * or start a task in it from here on, but groups whose tasks have all ended may still be waited for and done afterwards.
+ * Cut short by a deadline or cancel, it cancels the tasks (coroutines: their groups), kills workers at once, and still
+ * waits for the tasks; the executor is gone on every return but -ENOTSUP. Takes NULL. Returns 0, -ETIMEDOUT,
  * -ECANCELED, or -ENOTSUP for one of the five constants. Aborts when a task that runs in the executor calls it. */
 PLAIT_WAITS int plait_executor_close(plait_executor *executor);
 

@@ -35,6 +35,7 @@ struct plait__scope {
         uint8_t kind;
         _Atomic uint8_t group_state;                  /* the rest is a group's: task/group.h */
         bool group_local;
+        _Atomic uint8_t group_flags;
 } __attribute__((may_alias));                  /* it lies over the words of a public type */
 
 _Static_assert(sizeof(struct plait__scope) <= sizeof(plait_scope), "the public type has room for the real one");

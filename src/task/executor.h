@@ -54,6 +54,13 @@ struct plait_executor {
 int plait__coroutines_open(plait_executor **ret, const plait_executor_options *options);
 int plait__threads_open(plait_executor **ret, const plait_executor_options *options);
 
+/* Coroutines run on the loops of those who open groups, so an executor of them that may be closed is told of its groups and
+ * tasks. Once it is closed, none of its groups is LISTED. */
+void plait__coroutines_group_opens(plait_executor *executor, plait_group *group);
+void plait__coroutines_group_ends(plait_group *group);
+void plait__coroutines_task_starts(plait_executor *executor);
+void plait__coroutines_task_ends(plait_executor *executor);
+
 /* In a worker process: the map's `common`, which its parent sent; NULL elsewhere. */
 extern const void *plait__common_here;
 

@@ -88,14 +88,18 @@ void plait_group_open(plait_group *group)
         inner->loop = loop;
         inner->scope.group_local = group->executor->class->local && !group->detached;
         plait__store(&inner->scope.group_state, PLAIT__GROUP_OPEN);
+        if (plait__unlikely(group->executor->class->local && !group->executor->constant))
+                plait__coroutines_group_opens(group->executor, group);
         if (group->within && group->within != PLAIT_FOREVER)
                 deadline = plait__clock_after(plait__loop_now(loop), group->within);
         if (group->detached) {
                 inner->scope.deadline = deadline;
                 plait__store(&inner->scope.reach, deadline);
                 inner->scope.kind = PLAIT__SCOPE_GROUP;
-                if (group->executor->class->local)
+                if (group->executor->class->local) {
+                        atomic_fetch_or_explicit(&inner->scope.group_flags, PLAIT__GROUP_LODGES, memory_order_relaxed);
                         atomic_fetch_add_explicit(&loop->lodgers, 1, memory_order_relaxed);
+                }
                 return;
         }
         plait__scope_push(strand, &inner->scope, PLAIT__SCOPE_GROUP, deadline);
@@ -176,6 +180,8 @@ static void launch(plait_group *group, struct plait_task *task)
         struct plait__group *inner = plait__group_of(group);
         bool withheld;
 
+        if (plait__unlikely(plait__load(&inner->scope.group_flags) & PLAIT__GROUP_LISTED))
+                plait__coroutines_task_starts(group->executor);
         plait__group_lock(inner);
         task->siblings.next = inner->tasks ? &inner->tasks->siblings : NULL;
         if (inner->tasks)
@@ -430,12 +436,14 @@ void plait__group_close(plait_group *group, struct plait__strand *strand)
 {
         struct plait__group *inner = plait__group_of(group);
 
+        if (plait__unlikely(plait__load(&inner->scope.group_flags) & PLAIT__GROUP_LISTED))
+                plait__coroutines_group_ends(group);
         if (!group->detached && !inner->scope.group_local)
                 plait__tree_remove(strand, group);      /* first: who cancels from outside finds the tasks by it */
         free_tasks(group, strand->loop);
         if (group->detached) {
                 plait__scope_uncancel(&inner->scope);
-                if (group->executor->class->local)
+                if (plait__load(&inner->scope.group_flags) & PLAIT__GROUP_LODGES)
                         atomic_fetch_sub_explicit(&inner->loop->lodgers, 1, memory_order_relaxed);
         } else {
                 plait__scope_remove(strand, &inner->scope);

@@ -16,18 +16,24 @@
  * record is 256 bytes. */
 enum { PLAIT__FAILURES_OF_POSTED = 4096 };
 
+enum plait__group_flags {
+        PLAIT__GROUP_LODGES = 1,                /* detached, and counted among its loop's lodgers */
+        PLAIT__GROUP_LISTED = 2                 /* in the list of its executor, which may be closed (coroutines.c) */
+};
+
 enum plait__group_state { PLAIT__GROUP_CLOSED, PLAIT__GROUP_OPEN, PLAIT__GROUP_ENDED };   /* ended: only failures are left */
 
 struct plait__group {
-        struct plait__scope scope;              /* first: core/scope.h relies on it; its last bytes: state, and whether
-                                                 * the group is local */
+        struct plait__scope scope;              /* first: core/scope.h relies on it; its last bytes: state, whether
+                                                 * the group is local, flags */
         struct plait_task *tasks;               /* all that have a record, by `siblings`; next: or NULL, prev: what points here */
         struct plait_task *ended;               /* last of a ring by strand.next: ended, not yet handed out by next */
         struct plait_task *withheld;            /* likewise: behind the limit */
         struct plait_task *failed;              /* last of a ring by strand.wait.next: in order of failure */
         struct plait__strand *waiters;          /* by strand.wait.next */
         struct plait__loop *loop;               /* where it was opened */
-        plait_group *next_open;                 /* in strand.groups of its owner, if not local */
+        plait_group *next_open;                 /* in strand.groups of its owner, if neither local nor detached; else in
+                                                 * its executor's, if it is LISTED */
         uint32_t live;                          /* tasks not ended */
         uint32_t begun;                         /* handed to the executor and not ended */
         uint32_t owed;                          /* started (not posted) ones not yet handed out by next */

@@ -226,7 +226,8 @@ void plait__task_finish(struct plait_task *task, int result)
         struct plait_task *next;
         int state = 0;
         enum verdict verdict = judge(task, result, &state);
-        bool gone = false;
+        bool gone = false, listed = plait__load(&group->scope.group_flags) & PLAIT__GROUP_LISTED;
+        plait_executor *executor = public->executor;
 
         if (strand->gil)
                 plait__gil_leave(strand, strand->gil);
@@ -268,6 +269,8 @@ void plait__task_finish(struct plait_task *task, int result)
                 plait__record_free(here, task);
         if (next)
                 plait__task_hand_over(next);
+        if (plait__unlikely(listed))
+                plait__coroutines_task_ends(executor);  /* last of all: it may be closed then */
 }
 
 void plait__task_hand_over(struct plait_task *task)
