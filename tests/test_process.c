@@ -22,6 +22,35 @@ static int square(void *arg)
         return 0;
 }
 
+static int wait_for_death(void *arg)
+{
+        (void)arg;
+        return plait_sleep(PLAIT_FOREVER);
+}
+
+/* It is that of the worker: who kills that one, kills the task. */
+TEST(the_pid_is_known_as_soon_as_a_task_has_begun)
+{
+        plait_executor *executors[] = {plait_processes(), plait_own_process()};
+        plait_failure failure;
+
+        for (int i = 0; i < 2; i++) {
+                plait_task *first, *second;
+                pid_t pid;
+                PLAIT_GROUP(group, .executor = executors[i], .limit = 1);
+
+                first = plait_group_start(&group, wait_for_death, NULL, 0);
+                second = plait_group_start(&group, wait_for_death, NULL, 0);
+                while (!(pid = plait_task_pid(first)))
+                        CHECK_EQUAL(plait_yield(), 0);
+                CHECK_EQUAL(plait_task_pid(second), 0);         /* behind the limit */
+                CHECK(pid != getpid() && kill(pid, SIGKILL) == 0);
+                CHECK_EQUAL(plait_group_wait(&group), -EOWNERDEAD);
+                CHECK_EQUAL(plait_group_failures(&group, &failure, 1), 1);
+                CHECK_EQUAL(failure.pid, pid);
+        }
+}
+
 /* ---- there and back */
 
 TEST(a_struct_travels_to_a_worker_and_back)

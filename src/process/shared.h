@@ -82,7 +82,7 @@ struct plait__job {
         uint8_t posted;                         /* runs even if cancelled */
         uint8_t is_map;
         int32_t result;
-        uint32_t pid;
+        _Atomic uint32_t pid;                   /* the worker's, written when it has claimed the task; relaxed */
         char name[32];
         _Alignas(64) plait_group group;         /* in which the task runs: its scope is cancelled from outside */
         _Alignas(64) union {

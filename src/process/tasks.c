@@ -64,7 +64,7 @@ static void describe(unsigned job, const struct plait_task *task, const struct p
         shared->posted = (task->strand.flags & PLAIT__POSTED) != 0;
         shared->is_map = 0;
         shared->result = 0;
-        shared->pid = 0;
+        plait__store(&shared->pid, 0);
         shared->name[0] = 0;
         if (*name)
                 strncpy(shared->name, name, sizeof shared->name - 1);
@@ -162,7 +162,7 @@ static void send_away(struct plait_task *task)
 
         task->strand.object = NULL;
         plait__group_lock(group);
-        plait__store(&task->strand.state, PLAIT__AWAY);
+        plait__store_release(&task->strand.state, PLAIT__AWAY);        /* its extra part, for plait_task_pid() */
         plait__group_unlock(group);
         plait__scope_begin_task(&task->strand);
 }
@@ -261,6 +261,19 @@ static int processes_kill(plait_executor *self, struct plait_task *task)
         return 0;
 }
 
+static pid_t processes_pid(plait_executor *self, const struct plait_task *task)
+{
+        struct plait__posted *posted;
+        pid_t pid;
+
+        (void)self;
+        plait__region_lock();
+        posted = posted_for(task);              /* NULL: it waits for a job, or has just ended: see claim_ended() */
+        pid = posted ? (pid_t)plait__load(&plait__job((unsigned)(posted - plait__region.posted))->pid) : task->extra->pid;
+        plait__region_unlock();
+        return pid;
+}
+
 /* ---- ends */
 
 static bool still_busy(const struct plait__pool *pool)
@@ -287,6 +300,7 @@ static struct plait_task *claim_ended(unsigned job)
         } else if (posted->task && (plait__load_acquire(&plait__job(job)->word) & PLAIT__DONE)) {
                 task = posted->task;
                 posted->task = NULL;            /* told twice: once is enough */
+                task->extra->pid = (pid_t)plait__load(&plait__job(job)->pid);
         }
         plait__region_unlock();
         return task;
@@ -298,7 +312,6 @@ static int fetch(unsigned job, struct plait_task *task)
         const struct plait__job *shared = plait__job(job);
         bool ran = plait__claim_owner(plait__load(&shared->word)) != PLAIT__OWNER_PARENT && !plait__posted(job)->died;
 
-        task->extra->pid = (pid_t)shared->pid;
         if (shared->own_deadline)
                 task->extra->deadline = shared->own_deadline;
         if (ran && task->size && !shared->posted)
@@ -405,6 +418,7 @@ const struct plait__executor_class plait__processes_class = {
         .start = processes_start,
         .cancel = processes_cancel,
         .kill = processes_kill,
+        .pid = processes_pid,
         .map = plait__pool_map,
         .close = processes_close,
 };
@@ -416,5 +430,6 @@ const struct plait__executor_class plait__own_process_class = {
         .start = processes_start,
         .cancel = processes_cancel,
         .kill = processes_kill,
+        .pid = processes_pid,
         .map = plait__pool_map,
 };

@@ -163,7 +163,7 @@ static void run_claimed(unsigned index, uint64_t word)
 {
         struct plait__job *job = &plait__me.head->jobs[index];
 
-        job->pid = plait__me.pid;
+        plait__store(&job->pid, plait__me.pid);
         job->result = run_job(job);
         plait__me.tasks++;
         plait__worker_flush();

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "plait/executor.h"
 #include "plait/group.h"
@@ -29,6 +30,9 @@ struct plait__executor_class {
 
         /* The task is killed where that can be: 0 or -ENOTSUP. NULL: it cannot. */
         int (*kill)(struct plait_executor *self, struct plait_task *task);
+
+        /* The process that runs a task which is AWAY; 0: it has not begun. NULL: it is this one. */
+        pid_t (*pid)(struct plait_executor *self, const struct plait_task *task);
 
         /* A task of the group that has not begun and will not soon: taken back, or NULL. For a group that was cancelled, and
          * (`full`) for a waiter when no thread can be had. NULL: never. */

@@ -307,8 +307,20 @@ void *plait_task_arg(const plait_task *task)
 
 pid_t plait_task_pid(const plait_task *task)
 {
+        plait_executor *executor;
+
         plait__not_forked(__func__);
-        return task && task->extra ? task->extra->pid : 0;
+        if (!task)
+                return 0;
+        switch (plait__load_acquire(&task->strand.state)) {     /* pairs with its executor's start, and with its end */
+        case PLAIT__ENDED:
+                return task->extra ? task->extra->pid : 0;
+        case PLAIT__AWAY:
+                executor = task->group->executor;
+                return executor->class->pid ? executor->class->pid(executor, task) : 0;
+        default:
+                return 0;
+        }
 }
 
 int plait_task_status(const plait_task *task)
