@@ -106,6 +106,25 @@ static int leave_failing(enum fault_kind kind)
         return rc;
 }
 
+/* A task that was posted and could not begin was never there; the one behind it begins. */
+TEST(a_post_that_cannot_begin_fails_itself_and_nothing_else)
+{
+        int count = 0, *pointer = &count;
+        PLAIT_GROUP(group, .executor = plait_own_thread(), .limit = 1);
+
+        for (int i = 0; i < 2; i++) {
+                fault_fail_nth(FAULT_thread_start, 1, EAGAIN);
+                CHECK_EQUAL(plait_group_post(&group, task_never, &count, sizeof count), -EAGAIN);
+                fault_off();
+                CHECK_EQUAL(plait_group_post(&group, task_count, pointer, 0), 0);
+                CHECK_EQUAL(plait_group_room(&group), 0);
+        }
+        CHECK_EQUAL(plait_yield(), 0);
+        CHECK_EQUAL(plait_group_wait(&group), 0);
+        CHECK_EQUAL(plait_group_failures(&group, NULL, 0), 0);
+        CHECK_EQUAL(count, 2);
+}
+
 TEST(each_error_of_the_headers_is_told)
 {
         struct { int got, expected; } rows[] = {

@@ -116,6 +116,28 @@ TEST(a_task_may_have_no_struct_but_no_pointer)
         CHECK_EQUAL(plait_call(plait_processes(), has_no_struct, &number, 0), -EFAULT);
 }
 
+/* Whether it would begin at once or not. */
+TEST(a_post_of_a_function_that_no_file_holds_fails_itself_and_nothing_else)
+{
+        plait_executor *executors[] = {plait_processes(), plait_own_process()};
+        static char code[16];
+        plait_fn *nowhere = (plait_fn *)(uintptr_t)code;
+        int number = 1;
+
+        for (int i = 0; i < 2; i++) {
+                PLAIT_GROUP(group, .executor = executors[i], .limit = 1);
+
+                CHECK_EQUAL(plait_group_post(&group, nowhere, &number, sizeof number), -ENOEXEC);
+                CHECK_EQUAL(plait_group_post(&group, has_no_struct, NULL, 0), 0);
+                CHECK_EQUAL(plait_group_post(&group, nowhere, NULL, 0), -ENOEXEC);
+                CHECK_EQUAL(plait_group_post(&group, NULL, NULL, 0), -EINVAL);
+                CHECK_EQUAL(plait_group_post(&group, has_no_struct, &number, 0), -EFAULT);
+                CHECK_EQUAL(plait_yield(), 0);
+                CHECK_EQUAL(plait_group_wait(&group), 0);
+                CHECK_EQUAL(plait_group_failures(&group, NULL, 0), 0);
+        }
+}
+
 TEST(a_function_that_no_file_holds_cannot_be_found)
 {
         static char code[16];

@@ -109,9 +109,10 @@ PLAIT_API plait_task *plait_group_start_with(plait_group *group, const plait_tas
  * when the task ends, so a group may post for ever: for servers. (p, 0): as in start. Its failure is the group's. Returns
  * 0: the function is then called exactly once, even if the group is cancelled by then; or, and it is not called and
  * nothing failed but this call: -EINVAL (a null function), -ENOMEM, -EFAULT (a pointer of size 0 to a process), -ENOEXEC
- * (a function that another process cannot find), -ECANCELED or -ETIMEDOUT (the group has ended), or the reason for which
- * the executor cannot be made. On processes a worker that dies may take it along: -EOWNERDEAD is then the group's
- * failure. Does not park. */
+ * (a function that another process cannot find), -ECANCELED or -ETIMEDOUT (the group has ended), -EAGAIN (no more threads
+ * or processes allowed), or the reason for which the executor cannot be made. What goes wrong only later is the group's
+ * failure: the same for one that waited behind the limit, and on processes -EOWNERDEAD when a worker that dies takes it
+ * along, or -ENOMEM when there is no room for its bytes. Does not park. */
 PLAIT_API int plait_group_post(plait_group *group, plait_fn *fn, const void *arg, size_t size);
 
 /* Waits until a task started now would begin at once: the group is below its limit and the executor has a place. For

@@ -217,10 +217,8 @@ static void post_waiting(struct plait__pool *pool)
                 rc = killing ? -ECANCELED : task->strand.flags & PLAIT__POSTED ? 0 : state_of(task);
                 if (rc == 0)
                         rc = post(pool, task, (unsigned)job);
-                if (rc < 0) {
-                        task->strand.loop = plait__loop_here;
-                        plait__task_finish(task, rc);
-                }
+                if (rc < 0)
+                        plait__task_finish_here(task, rc);
         }
 }
 
@@ -363,11 +361,22 @@ static size_t own_width(plait_executor *self)
         return 0;
 }
 
-static int processes_accept(plait_executor *self, plait_fn *fn, const void *arg, size_t size)
+static int processes_accept(plait_executor *self, plait_fn *fn, const void *arg, size_t size, bool posted)
 {
-        (void)self;
-        (void)fn;
-        return arg && !size ? -EFAULT : 0;
+        struct plait__function function;
+        int rc;
+
+        if (arg && !size)
+                return -EFAULT;
+        if (!posted)
+                return 0;
+        rc = plait__pool_need((struct plait__pool *)self);
+        if (rc < 0)
+                return rc;
+        plait__region_lock();
+        rc = plait__function_find(plait__region.head, fn, &function);
+        plait__region_unlock();
+        return rc;
 }
 
 /* Cut short: what runs is killed, what waits is cancelled. */

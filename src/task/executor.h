@@ -18,8 +18,9 @@ struct plait__executor_class {
         /* Tasks begun and not ended that make sense at once; 0: no bound. */
         size_t (*width)(struct plait_executor *self);
 
-        /* Whether such a task can travel: 0, -EFAULT, -ENOEXEC, ... NULL: any can. */
-        int (*accept)(struct plait_executor *self, plait_fn *fn, const void *arg, size_t size);
+        /* Whether such a task can travel: 0, -EFAULT, ... NULL: any can. `posted`: what would else be found out when it is
+         * handed over is found out here, since a post tells at once. */
+        int (*accept)(struct plait_executor *self, plait_fn *fn, const void *arg, size_t size, bool posted);
 
         /* The task begins when there is a place. From here on the executor calls plait__task_body() or
          * plait__task_finish() for it, once. A negative errno: it was not taken. Called with no lock held. */

@@ -146,7 +146,7 @@ static void note_start_failure(plait_group *group, struct plait__loop *loop, con
 }
 
 static int new_task(struct plait_task **ret, struct plait__loop *loop, plait_group *group, const plait_task_options *options,
-                    plait_fn *fn, void *arg, size_t size)
+                    plait_fn *fn, void *arg, size_t size, bool posted)
 {
         const struct plait__executor_class *class = group->executor->class;
         size_t stack_bytes = options && options->stack_bytes ? options->stack_bytes : group->executor->stack_bytes;
@@ -155,7 +155,7 @@ static int new_task(struct plait_task **ret, struct plait__loop *loop, plait_gro
 
         if (!fn || stack_class < 0)
                 return -EINVAL;
-        if (class->accept && (rc = class->accept(group->executor, fn, arg, size)) < 0)
+        if (class->accept && (rc = class->accept(group->executor, fn, arg, size, posted)) < 0)
                 return rc;
         task = plait__record_new(loop);
         if (!task)
@@ -175,7 +175,8 @@ static int new_task(struct plait_task **ret, struct plait__loop *loop, plait_gro
         return 0;
 }
 
-static void launch(plait_group *group, struct plait_task *task)
+/* 0, or why the executor did not take it; it is still the group's then. */
+static int launch(plait_group *group, struct plait_task *task)
 {
         struct plait__group *inner = plait__group_of(group);
         bool withheld;
@@ -195,8 +196,7 @@ static void launch(plait_group *group, struct plait_task *task)
         else
                 inner->begun++;
         plait__group_unlock(inner);
-        if (!withheld)
-                plait__task_hand_over(task);
+        return withheld ? 0 : group->executor->class->start(group->executor, task);
 }
 
 struct plait_task *plait__group_start(const char *call, plait_group *group, const plait_task_options *options, plait_fn *fn, void *arg,
@@ -207,12 +207,14 @@ struct plait_task *plait__group_start(const char *call, plait_group *group, cons
         int rc;
 
         check_starter(call, group, strand);
-        rc = new_task(&task, strand->loop, group, options, fn, arg, size);
+        rc = new_task(&task, strand->loop, group, options, fn, arg, size, false);
         if (rc < 0) {
                 note_start_failure(group, strand->loop, options, arg, rc);
                 return NULL;
         }
-        launch(group, task);
+        rc = launch(group, task);
+        if (rc < 0)
+                plait__task_finish_here(task, rc);
         return task;
 }
 
@@ -244,15 +246,17 @@ int plait_group_post(plait_group *group, plait_fn *fn, const void *arg, size_t s
                         return -ENOMEM;
                 memcpy(copy, arg, size);
         }
-        rc = new_task(&task, strand->loop, group, NULL, fn, copy, size);
+        rc = new_task(&task, strand->loop, group, NULL, fn, copy, size, true);
         if (rc < 0) {
                 if (size)
                         plait__sys.free(copy);
                 return rc;
         }
         task->strand.flags |= PLAIT__POSTED | (size ? PLAIT__OWN_BYTES : 0);
-        launch(group, task);
-        return 0;
+        rc = launch(group, task);
+        if (rc < 0)
+                plait__task_withdraw(task);
+        return rc;
 }
 
 /* ---- waiting */

@@ -74,8 +74,11 @@ void plait__task_on_line(struct plait__loop *loop, struct plait_task *task);
 /* The task has ended with `result`: on its own strand, or (one that never ran here) on any. */
 void plait__task_finish(struct plait_task *task, int result);
 
-/* Gives a task that its group counts as begun to the executor; ends it with the reason if that does not take it. */
-void plait__task_hand_over(struct plait_task *task);
+/* Likewise, for one that its executor did not take. */
+void plait__task_finish_here(struct plait_task *task, int result);
+
+/* A posted task that its executor did not take was never there. */
+void plait__task_withdraw(struct plait_task *task);
 
 /* A failure of the group's: of a task, kept in order, or (NULL) of a start for which there was no record. Locks the group. */
 void plait__group_note_failure(struct plait__group *group, struct plait_task *task, int result);

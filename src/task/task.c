@@ -217,37 +217,31 @@ void plait__group_wake(plait_group *group)
         plait__group_unlock(inner);
 }
 
-void plait__task_finish(struct plait_task *task, int result)
+static void hand_over(struct plait_task *task)
 {
-        struct plait__loop *here = plait__loop_here;
-        struct plait__strand *strand = &task->strand;
-        plait_group *public = task->group;
-        struct plait__group *group = plait__group_of(public);
-        struct plait_task *next;
-        int state = 0;
-        enum verdict verdict = judge(task, result, &state);
-        bool gone = false, listed = plait__load(&group->scope.group_flags) & PLAIT__GROUP_LISTED;
-        plait_executor *executor = public->executor;
+        plait_executor *executor = task->group->executor;
+        int rc = executor->class->start(executor, task);
 
-        if (strand->gil)
-                plait__gil_leave(strand, strand->gil);
-        if (strand->timer.place)
-                plait__timers_remove(&strand->loop->timers, &strand->timer);
-        if (here->line == strand)
-                leave_line(here, task);
-        if (verdict == FAILURE) {               /* first it, then what it brings about */
-                plait__group_note_failure(group, task, result);
-                if (!public->keep_going)
-                        plait__group_end_scope(public, PLAIT__CANCEL_FAILURE);  /* while the group is surely there */
-        }
+        if (rc < 0)
+                plait__task_finish_here(task, rc);
+}
+
+/* The task leaves its group's accounts, and one behind the limit may begin. `cut`: what it was cut short by, if it was. */
+static inline void leave_group(struct plait_task *task, int result, int cut)
+{
+        struct plait__strand *strand = &task->strand;
+        struct plait__group *group = plait__group_of(task->group);
+        struct plait_task *next;
+        bool gone = false, listed = plait__load(&group->scope.group_flags) & PLAIT__GROUP_LISTED;
+        plait_executor *executor = task->group->executor;
 
         lock_for_good(group, strand);
         task->result = result;
         plait__store_release(&strand->state, PLAIT__ENDED);             /* pairs with plait_task_result() */
         if (plait__unlikely(strand->flags & PLAIT__AWAITED))
                 plait__task_tell_afar(task);
-        if (verdict == CUT && !group->cut)
-                group->cut = (int16_t)state;
+        if (cut && !group->cut)
+                group->cut = (int16_t)cut;
         group->live--;
         group->begun--;
         next = ring_pop(&group->withheld);
@@ -266,22 +260,45 @@ void plait__task_finish(struct plait_task *task, int result)
         wake_waiters(group);
         plait__group_unlock(group);             /* from here on the group may be gone, unless `next` holds it */
         if (gone)
-                plait__record_free(here, task);
+                plait__record_free(plait__loop_here, task);
         if (next)
-                plait__task_hand_over(next);
+                hand_over(next);
         if (plait__unlikely(listed))
                 plait__coroutines_task_ends(executor);  /* last of all: it may be closed then */
 }
 
-void plait__task_hand_over(struct plait_task *task)
+void plait__task_finish(struct plait_task *task, int result)
 {
-        plait_executor *executor = task->group->executor;
-        int rc = executor->class->start(executor, task);
+        struct plait__loop *here = plait__loop_here;
+        struct plait__strand *strand = &task->strand;
+        plait_group *group = task->group;
+        int state = 0;
+        enum verdict verdict = judge(task, result, &state);
 
-        if (rc < 0) {
-                task->strand.loop = plait__loop_here;
-                plait__task_finish(task, rc);
+        if (strand->gil)
+                plait__gil_leave(strand, strand->gil);
+        if (strand->timer.place)
+                plait__timers_remove(&strand->loop->timers, &strand->timer);
+        if (here->line == strand)
+                leave_line(here, task);
+        if (verdict == FAILURE) {               /* first it, then what it brings about */
+                plait__group_note_failure(plait__group_of(group), task, result);
+                if (!group->keep_going)
+                        plait__group_end_scope(group, PLAIT__CANCEL_FAILURE);  /* while the group is surely there */
         }
+        leave_group(task, result, verdict == CUT ? state : 0);
+}
+
+void plait__task_finish_here(struct plait_task *task, int result)
+{
+        task->strand.loop = plait__loop_here;
+        plait__task_finish(task, result);
+}
+
+void plait__task_withdraw(struct plait_task *task)
+{
+        task->strand.loop = plait__loop_here;
+        leave_group(task, 0, 0);
 }
 
 __attribute__((constructor)) static void join_core(void)
