@@ -64,8 +64,9 @@ PLAIT_API int plait_task_kill(plait_task *task);
 
 /* Waits until the task has ended, and then writes its result to *ret (which may be NULL). Returns 0, or -ETIMEDOUT or
  * -ECANCELED when the wait was cut short; the task goes on then. For its owner, the group's end reaches this call: only
- * plait_group_wait() and plait_group_next() outlast it. Of NULL: 0, and *ret as plait_task_result(). Aborts when a task
- * waits for itself. */
+ * plait_group_wait() and plait_group_next() outlast it. Of NULL: 0, and *ret as plait_task_result(). Another
+ * strand's wait that began while the group was open gets the result even if the group has ended by the time it returns.
+ * Aborts when a task waits for itself. */
 PLAIT_WAITS int plait_task_wait(plait_task *task, int *ret);
 
 /* Runs `fn` as one task on the executor and waits until it has ended: a group of one. `arg` and `size` as in

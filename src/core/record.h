@@ -61,7 +61,7 @@ enum plait__record_flags {
         PLAIT__QUEUED = 8,                      /* in its executor's queue, by its wait link */
         PLAIT__WITHHELD = 16,                   /* behind its group's limit */
         PLAIT__FAILED = 32,                     /* in its group's ring of failures: kept until the group is forgotten */
-        PLAIT__AWAITED = 64,                    /* strands of other threads wait for it (task/afar.c) */
+        PLAIT__AWAITED = 64,                    /* strands of other threads wait for it (task/watchers.c) */
         PLAIT__TAKEN = 128                      /* a pool's task that its waiter runs */
 };
 
@@ -109,7 +109,7 @@ struct plait__strand {
 enum plait__cancelled {
         PLAIT__CANCELLED = 1,                   /* the task itself, alone */
         PLAIT__SPREAD = 2,                      /* its home loop shall wake what is below it (task/cancel.c) */
-        PLAIT__WATCHED = 4                      /* with SPREAD: and shall tell of its end (task/afar.c) */
+        PLAIT__WATCHED = 4                      /* somebody waits for its end (task/watchers.c) */
 };
 
 struct plait__extra {                           /* what few tasks have */

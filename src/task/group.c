@@ -444,6 +444,8 @@ void plait__group_close(plait_group *group, struct plait__strand *strand)
                 plait__coroutines_group_ends(group);
         if (!group->detached && !inner->scope.group_local)
                 plait__tree_remove(strand, group);      /* first: who cancels from outside finds the tasks by it */
+        if (plait__unlikely(inner->scope.group_local && plait__load(&plait__watchers)))
+                plait__group_tell(group);
         free_tasks(group, strand->loop);
         if (group->detached) {
                 plait__scope_uncancel(&inner->scope);

@@ -83,17 +83,18 @@ void plait__task_withdraw(struct plait_task *task);
 /* A failure of the group's: of a task, kept in order, or (NULL) of a start for which there was no record. Locks the group. */
 void plait__group_note_failure(struct plait__group *group, struct plait_task *task, int result);
 
-/* Waiting for a task of a local group on another thread (afar.c): only that thread may touch the group. */
-static inline bool plait__group_is_afar(const plait_group *group, const struct plait__loop *here)
-{
-        return plait__group_of(group)->scope.group_local && plait__group_of(group)->loop != here;
-}
+/* Waiting for a task by a strand that is neither the owner of its group nor a task of it (watchers.c). */
+int plait__task_wait_outside(struct plait__strand *strand, struct plait_task *task, int *ret);
 
-int plait__task_wait_afar(struct plait__strand *strand, struct plait_task *task, int *ret);
-
-/* On the task's own thread: somebody afar waits for its end; it has ended. */
+/* On the task's own thread: somebody on another waits for its end. */
 void plait__task_watch(struct plait_task *task);
-void plait__task_tell_afar(struct plait_task *task);
+
+/* With its group locked: it has ended. */
+void plait__task_tell(struct plait_task *task);
+
+/* How many wait so, in the whole process; and that a local group, whose tasks have all ended, is about to be closed. */
+extern _Atomic unsigned plait__watchers;
+void plait__group_tell(const plait_group *group);
 
 /* With the group locked: the task waits behind the limit; the next that has ended and was not handed out, or NULL. */
 void plait__group_withhold(struct plait__group *group, struct plait_task *task);

@@ -238,8 +238,8 @@ static inline void leave_group(struct plait_task *task, int result, int cut)
         lock_for_good(group, strand);
         task->result = result;
         plait__store_release(&strand->state, PLAIT__ENDED);             /* pairs with plait_task_result() */
-        if (plait__unlikely(strand->flags & PLAIT__AWAITED))
-                plait__task_tell_afar(task);
+        if (plait__unlikely(strand->flags & PLAIT__AWAITED || plait__load(&strand->cancelled) & PLAIT__WATCHED))
+                plait__task_tell(task);
         if (cut && !group->cut)
                 group->cut = (int16_t)cut;
         group->live--;
@@ -354,6 +354,12 @@ static bool task_done(struct plait__group *group, void *object)
         return plait__load(&task->strand.state) == PLAIT__ENDED;
 }
 
+/* Whether the group stays open as long as the strand waits. */
+static bool keeps_open(const struct plait__strand *strand, const plait_group *group)
+{
+        return plait__task_of(strand)->group == group || (!group->detached && plait__group_scope(group)->owner == strand);
+}
+
 int plait_task_wait(plait_task *task, int *ret)
 {
         struct plait__strand *strand = plait__strand_here(__func__);
@@ -364,8 +370,10 @@ int plait_task_wait(plait_task *task, int *ret)
         if (task && strand == &task->strand)
                 plait__panic(__func__, "the task '%s' waits for itself", plait_task_name(task));
         rc = plait__enter(strand);
-        if (rc == 0 && task && plait__group_is_afar(task->group, strand->loop))
-                return plait__task_wait_afar(strand, task, ret);
+        if (rc == 0 && task && plait__load(&task->strand.state) == PLAIT__FREE)
+                plait__panic(__func__, "the task is gone: its group has ended");
+        if (rc == 0 && task && !keeps_open(strand, task->group))
+                return plait__task_wait_outside(strand, task, ret);
         if (rc == 0 && task)
                 rc = plait__group_park(strand, task->group, task, task_done, NULL, true);
         if (rc == 0 && ret)
