@@ -1,6 +1,7 @@
 /* Workers that die: what the task, its siblings and the pool come to know of it. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/sys.h"
 #include "plait.h"
 #include "test.h"
 
@@ -210,6 +212,19 @@ TEST(the_death_of_the_fork_server_is_survived)
         plait_ignore(plait_group_wait(&group));
 }
 
+/* Until the process, which need not be a child of this one, has ended. */
+static void wait_for_death(pid_t pid)
+{
+        struct pollfd end = {.fd = (int)plait__sys.pidfd_open(pid, 0), .events = POLLIN};
+
+        if (end.fd < 0) {
+                CHECK_EQUAL(end.fd, -ESRCH);    /* it is gone, and reaped */
+                return;
+        }
+        CHECK_EQUAL(poll(&end, 1, 10000), 1);
+        close(end.fd);
+}
+
 struct killer { _Atomic bool stop; int kills; };
 
 static void *kill_workers(void *arg)
@@ -222,11 +237,16 @@ static void *kill_workers(void *arg)
                 pid_t server = server_of(getpid());
                 int count = server ? children_of(server, pids, 16) : 0;
 
-                if (count) {
-                        seed = seed * 1103515245 + 12345;
-                        killer->kills += kill(pids[(seed >> 16) % (unsigned)count], SIGKILL) == 0;
-                }
-                usleep(200);
+                pid_t victim;
+
+                if (!count)
+                        continue;
+                seed = seed * 1103515245 + 12345;
+                victim = pids[(seed >> 16) % (unsigned)count];
+                if (kill(victim, SIGKILL) < 0)
+                        continue;
+                killer->kills++;
+                wait_for_death(victim);
         }
         return NULL;
 }
@@ -288,21 +308,6 @@ TEST(an_item_may_be_tried_again_when_its_worker_dies, .seconds = 60)
 
 /* ---- the parent */
 
-static bool gone(pid_t pid)
-{
-        char path[64], line[256] = "";
-        FILE *file;
-
-        snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-        file = fopen(path, "re");
-        if (!file)
-                return true;
-        if (!fgets(line, sizeof line, file))
-                line[0] = 0;
-        fclose(file);
-        return !line[0] || strstr(line, ") Z ");
-}
-
 static int tell_pid_and_hang(void *arg)
 {
         int fd = *(int *)arg;
@@ -338,8 +343,6 @@ TEST(nothing_is_left_when_the_program_is_killed, .once = true)
         CHECK(server);
         kill(child, SIGKILL);
         waitpid(child, NULL, 0);
-        for (int i = 0; i < 1000 && !(gone(worker) && gone(server)); i++)
-                usleep(10000);
-        CHECK(gone(worker));
-        CHECK(gone(server));
+        wait_for_death(worker);
+        wait_for_death(server);
 }

@@ -171,6 +171,22 @@ static void coroutine_main(void *value)
         __builtin_unreachable();
 }
 
+/* ---- the running strand */
+
+void plait__strand_abort(const char *call)
+{
+        plait__panic(call, "no memory for this thread's loop");
+}
+
+struct plait__strand *plait__strand_wait(const char *call)
+{
+        struct plait__strand *strand;
+
+        while (!(strand = plait__strand_here(call)))
+                plait__spin_yield();
+        return strand;
+}
+
 /* ---- parking and waking */
 
 static void arm(struct plait__loop *loop, struct plait__strand *strand, plait_time until)

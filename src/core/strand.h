@@ -14,6 +14,26 @@ static inline struct plait__strand *plait__strand_here(const char *call)
         return loop ? loop->current : NULL;
 }
 
+/* Likewise, for calls that cannot fail: without memory the one aborts, the other waits for it. */
+_Noreturn void plait__strand_abort(const char *call);
+struct plait__strand *plait__strand_wait(const char *call);
+
+static inline struct plait__strand *plait__strand_or_abort(const char *call)
+{
+        struct plait__strand *strand = plait__strand_here(call);
+
+        if (plait__unlikely(!strand))
+                plait__strand_abort(call);
+        return strand;
+}
+
+static inline struct plait__strand *plait__strand_or_wait(const char *call)
+{
+        struct plait__strand *strand = plait__strand_here(call);
+
+        return plait__likely(strand != NULL) ? strand : plait__strand_wait(call);
+}
+
 /* Suspends the running strand until it is woken, or the moment has come. May return early for no reason: every caller
  * loops on its own condition. A wake-up that came before is not lost: it makes this return at once. */
 PLAIT_API void plait__park(struct plait__strand *strand, enum plait__reason reason, plait_time until);

@@ -25,15 +25,6 @@ static struct gil *inner_of(plait_gil *gil)
         return (struct gil *)(void *)gil->private_;
 }
 
-static struct plait__strand *self(const char *call)
-{
-        struct plait__strand *strand;
-
-        while (!(strand = plait__strand_here(call)))
-                plait__spin_yield();            /* no memory for this thread's loop yet; an acquire cannot fail */
-        return strand;
-}
-
 /* Who waits for the gil may at the same time stand in the list of what it parks for: it gave the gil up for that. So the gil has
  * waiters of its own, on their stacks. */
 struct waiter {
@@ -139,7 +130,7 @@ __attribute__((constructor)) static void join_core(void)
 
 void plait_gil_acquire(plait_gil *gil)
 {
-        struct plait__strand *strand = self(__func__);
+        struct plait__strand *strand = plait__strand_or_wait(__func__);
 
         if (strand->gil)
                 plait__panic(__func__, "this strand holds %s already", strand->gil == gil ? "the gil" : "another gil");
@@ -148,7 +139,7 @@ void plait_gil_acquire(plait_gil *gil)
 
 void plait_gil_release(plait_gil *gil)
 {
-        struct plait__strand *strand = self(__func__);
+        struct plait__strand *strand = plait__strand_or_wait(__func__);
 
         if (strand->gil != gil)
                 plait__panic(__func__, "this strand does not hold the gil");
@@ -157,7 +148,7 @@ void plait_gil_release(plait_gil *gil)
 
 bool plait_gil_checkpoint(plait_gil *gil)
 {
-        struct plait__strand *strand = self(__func__);
+        struct plait__strand *strand = plait__strand_or_wait(__func__);
         struct waiter waiter = {.strand = strand}, *next;
         struct gil *inner;
 

@@ -55,15 +55,6 @@ static bool join(struct lock *lock, struct plait__strand *strand)
         return word != FREE;
 }
 
-static struct plait__strand *self(const char *call)
-{
-        struct plait__strand *strand;
-
-        while (!(strand = plait__strand_here(call)))
-                plait__spin_yield();            /* no memory for this thread's loop yet; an acquire cannot fail */
-        return strand;
-}
-
 static void check_self(const char *call, struct lock *lock, struct plait__strand *strand)
 {
         if (plait__load(&lock->holder) == strand)
@@ -72,7 +63,7 @@ static void check_self(const char *call, struct lock *lock, struct plait__strand
 
 static __attribute__((noinline)) void acquire_slow(struct lock *lock)
 {
-        struct plait__strand *strand = self("plait_lock_acquire");
+        struct plait__strand *strand = plait__strand_or_wait("plait_lock_acquire");
 
         if (take(lock, strand))
                 return;                         /* this thread had no loop yet */
@@ -91,12 +82,12 @@ void plait_lock_acquire(plait_lock *lock)
 
 bool plait_lock_try(plait_lock *lock)
 {
-        return take(inner_of(lock), self(__func__));
+        return take(inner_of(lock), plait__strand_or_wait(__func__));
 }
 
 int plait_lock_acquire_or_cancel(plait_lock *lock)
 {
-        struct plait__strand *strand = self(__func__);
+        struct plait__strand *strand = plait__strand_or_wait(__func__);
         struct lock *inner = inner_of(lock);
         int rc = plait__enter(strand);
 

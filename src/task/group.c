@@ -10,15 +10,6 @@
 #include "task/executor.h"
 #include "task/group.h"
 
-static struct plait__strand *strand_for(const char *call)
-{
-        struct plait__strand *strand = plait__strand_here(call);
-
-        if (!strand)
-                plait__panic(call, "no memory for this thread's loop");
-        return strand;
-}
-
 static const char *name_of(const plait_group *group)
 {
         return group->name ? group->name : "unnamed";
@@ -70,7 +61,7 @@ static void forget(plait_group *group);
 
 void plait_group_open(plait_group *group)
 {
-        struct plait__strand *strand = strand_for(__func__);
+        struct plait__strand *strand = plait__strand_or_abort(__func__);
         struct plait__group *inner = plait__group_of(group);
         struct plait__loop *loop = strand->loop;
         plait_time deadline = PLAIT_FOREVER;
@@ -202,7 +193,7 @@ static int launch(plait_group *group, struct plait_task *task)
 struct plait_task *plait__group_start(const char *call, plait_group *group, const plait_task_options *options, plait_fn *fn, void *arg,
                                       size_t size)
 {
-        struct plait__strand *strand = strand_for(call);
+        struct plait__strand *strand = plait__strand_or_abort(call);
         struct plait_task *task;
         int rc;
 
@@ -230,7 +221,7 @@ plait_task *plait_group_start_with(plait_group *group, const plait_task_options 
 
 int plait_group_post(plait_group *group, plait_fn *fn, const void *arg, size_t size)
 {
-        struct plait__strand *strand = strand_for(__func__);
+        struct plait__strand *strand = plait__strand_or_abort(__func__);
         struct plait__scope *scope = plait__group_scope(group);
         struct plait_task *task;
         void *copy = (void *)(uintptr_t)arg;
@@ -475,7 +466,7 @@ int plait__group_result(const plait_group *group)
 
 int plait_group_wait(plait_group *group)
 {
-        struct plait__strand *strand = strand_for(__func__);
+        struct plait__strand *strand = plait__strand_or_abort(__func__);
 
         check_owner(__func__, group, strand);
         plait__group_wait_all(strand, group, true);
@@ -500,7 +491,7 @@ void plait_group_done(plait_group *group)
 
         plait__not_forked(__func__);
         if (inner->scope.group_state == PLAIT__GROUP_OPEN) {
-                strand = strand_for(__func__);
+                strand = plait__strand_or_abort(__func__);
                 check_owner(__func__, group, strand);
                 if (has_live(inner))
                         plait__group_end_scope(group, PLAIT__CANCEL_QUIET);
@@ -513,7 +504,7 @@ void plait_group_done(plait_group *group)
 
 int plait_group_next(plait_group *group, plait_task **ret)
 {
-        struct plait__strand *strand = strand_for(__func__);
+        struct plait__strand *strand = plait__strand_or_abort(__func__);
         struct plait__group *inner = plait__group_of(group);
         struct plait_task *task;
         int rc;
@@ -539,7 +530,7 @@ int plait_group_next(plait_group *group, plait_task **ret)
 
 int plait_group_room(plait_group *group)
 {
-        struct plait__strand *strand = strand_for(__func__);
+        struct plait__strand *strand = plait__strand_or_abort(__func__);
         int rc;
 
         check_owner(__func__, group, strand);
