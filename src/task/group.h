@@ -123,8 +123,25 @@ void plait__group_close(plait_group *group, struct plait__strand *strand);
 /* What plait_group_wait() returns once all have ended. */
 int plait__group_result(const plait_group *group);
 
-/* Wakes who waits on the group, to look again. */
+/* Wakes who waits on the group, to look again; the second with it locked already. */
 void plait__group_wake(plait_group *group);
+void plait__group_wake_locked(struct plait__group *group);
+
+/* It has ended, but its failures can be asked for; until they are forgotten, by the group's address alone. */
+void plait__group_keep_failures(struct plait__group *group);
+void plait__group_forget_failures(const plait_group *group);
+
+extern struct plait_task *_Atomic plait__failures_kept;               /* those of all groups; NULL: there are none */
+
+/* As misuse is told; and the first thing to be sure of. */
+const char *plait__group_name(const plait_group *group);
+_Noreturn void plait__group_not_open(const char *call, const plait_group *group);
+
+static inline void plait__group_check_open(const char *call, const plait_group *group)
+{
+        if (plait__unlikely(plait__group_of(group)->scope.group_state != PLAIT__GROUP_OPEN))
+                plait__group_not_open(call, group);
+}
 
 /* plait_group_start() in the name of another call. */
 struct plait_task *plait__group_start(const char *call, plait_group *group, const plait_task_options *options, plait_fn *fn, void *arg,

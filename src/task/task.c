@@ -141,27 +141,6 @@ static enum verdict judge(struct plait_task *task, int result, int *ret_state)
         return outer ? CUT : IGNORED;
 }
 
-void plait__group_note_failure(struct plait__group *group, struct plait_task *task, int result)
-{
-        struct plait__link *link = task ? &task->strand.wait : NULL, *last;
-
-        plait__spin_acquire(&group->lock);      /* of a local group too: any strand may ask for its failures */
-        if (group->failures == 0)
-                group->first_failure = result;
-        if (group->failures < UINT32_MAX)
-                group->failures++;
-        if (task)
-                task->result = result;
-        if (task && (!(task->strand.flags & PLAIT__POSTED) || group->failures <= PLAIT__FAILURES_OF_POSTED)) {
-                last = group->failed ? &group->failed->strand.wait : link;
-                link->next = last == link ? link : last->next;
-                last->next = link;
-                group->failed = task;
-                task->strand.flags |= PLAIT__FAILED;
-        }
-        plait__spin_release(&group->lock);
-}
-
 /* The record of a posted task that is kept because it failed; its bytes need not be. */
 static void free_bytes(struct plait_task *task)
 {
@@ -185,16 +164,6 @@ static void unlink_task(struct plait_task *task)
                 link->next->prev = link->prev;
 }
 
-static void wake_waiters(struct plait__group *group)
-{
-        struct plait__strand *waiter, *next;
-
-        for (waiter = group->waiters; waiter; waiter = next) {
-                next = waiter->wait.next ? plait__container(waiter->wait.next, struct plait__strand, wait) : NULL;
-                plait__unpark(waiter);
-        }
-}
-
 /* Locks the group when no wake-up of the strand is under way: they are sent with the group locked, so none comes after this,
  * and nobody touches the strand once its end is known. */
 static void lock_for_good(struct plait__group *group, struct plait__strand *strand)
@@ -206,15 +175,6 @@ static void lock_for_good(struct plait__group *group, struct plait__strand *stra
                 plait__group_unlock(group);
                 plait__loop_drain(plait__loop_here);
         }
-}
-
-void plait__group_wake(plait_group *group)
-{
-        struct plait__group *inner = plait__group_of(group);
-
-        plait__group_lock(inner);
-        wake_waiters(inner);
-        plait__group_unlock(inner);
 }
 
 static void hand_over(struct plait_task *task)
@@ -257,7 +217,8 @@ static inline void leave_group(struct plait_task *task, int result, int cut)
         } else {
                 free_bytes(task);
         }
-        wake_waiters(group);
+        if (group->waiters)
+                plait__group_wake_locked(group);
         plait__group_unlock(group);             /* from here on the group may be gone, unless `next` holds it */
         if (gone)
                 plait__record_free(plait__loop_here, task);

@@ -1,0 +1,128 @@
+/* Waiting on a group: strands that wait stand in its list, and are woken when a task ends, to look again. */
+#include <errno.h>
+
+#include "core/strand.h"
+#include "task/executor.h"
+#include "task/group.h"
+
+static void waiter_add(struct plait__group *group, struct plait__strand *strand, void *object)
+{
+        strand->object = object;
+        strand->wait.next = group->waiters ? &group->waiters->wait : NULL;
+        group->waiters = strand;
+}
+
+static void waiter_remove(struct plait__group *group, struct plait__strand *strand)
+{
+        struct plait__link *link;
+
+        if (group->waiters == strand) {
+                group->waiters = strand->wait.next ? plait__container(strand->wait.next, struct plait__strand, wait) : NULL;
+                return;
+        }
+        for (link = &group->waiters->wait; link->next != &strand->wait; link = link->next)
+                ;
+        link->next = strand->wait.next;
+}
+
+int plait__group_park(struct plait__strand *strand, plait_group *group, void *object,
+                      bool (*done)(struct plait__group *group, void *object), const struct plait__scope *skip, bool cancellable)
+{
+        struct plait__group *inner = plait__group_of(group);
+        plait_time until = !cancellable ? PLAIT_FOREVER : skip ? plait__scope_reach(strand, skip) : strand->deadline;
+        int rc = 0;
+
+        plait__group_lock(inner);
+        if (done(inner, object)) {
+                plait__group_unlock(inner);
+                return 0;
+        }
+        waiter_add(inner, strand, object);
+        while (!done(inner, object)) {
+                plait__group_unlock(inner);
+                rc = cancellable ? plait__scope_state(strand, skip) : 0;
+                if (rc == 0)
+                        plait__park(strand, object == group ? PLAIT__ON_GROUP : PLAIT__ON_TASK, until);
+                plait__group_lock(inner);
+                if (rc < 0)
+                        break;
+        }
+        if (done(inner, object))
+                rc = 0;
+        waiter_remove(inner, strand);
+        plait__group_unlock(inner);
+        return rc;
+}
+
+/* A task that no thread is going to begin soon: of a group that has ended, or when the pool has no thread to give (then it
+ * runs here, as a coroutine). */
+static bool take_back(struct plait__strand *strand, plait_group *group)
+{
+        struct plait__group *inner = plait__group_of(group);
+        plait_executor *executor = group->executor;
+        bool ended = plait__scope_state_from(strand->loop, inner->scope.owner, &inner->scope) < 0;
+        struct plait_task *task = executor->class->take_back ? executor->class->take_back(executor, group, !ended) : NULL;
+
+        if (!task)
+                return false;
+        task->strand.loop = strand->loop;
+        task->strand.flags |= PLAIT__TAKEN;
+        plait__loop_append(strand->loop, &task->strand);
+        return true;
+}
+
+/* The group's own deadline is its tasks' business, but for those that have not begun. */
+static plait_time next_look(struct plait__strand *strand, const struct plait__group *group, plait_time until)
+{
+        plait_time deadline = group->scope.deadline;
+
+        if (group->scope.group_local || deadline >= until || deadline <= plait__loop_now(strand->loop))
+                return until;
+        return deadline;
+}
+
+void plait__group_wait_all(struct plait__strand *strand, plait_group *group, bool cancellable)
+{
+        struct plait__group *inner = plait__group_of(group);
+        plait_time until = cancellable ? plait__scope_reach(strand, &inner->scope) : PLAIT_FOREVER;
+        int rc;
+
+        plait__group_lock(inner);
+        if (inner->live) {
+                waiter_add(inner, strand, group);
+                do {
+                        plait__group_unlock(inner);
+                        rc = cancellable ? plait__scope_state(strand, &inner->scope) : 0;
+                        if (rc < 0) {
+                                plait__group_end_scope(group, rc == -ETIMEDOUT ? PLAIT__CANCEL_TIMEOUT : PLAIT__CANCEL_OUTER);
+                                cancellable = false;            /* it goes on until all have ended */
+                                until = PLAIT_FOREVER;
+                        }
+                        while (!inner->scope.group_local && take_back(strand, group))
+                                ;
+                        plait__park(strand, PLAIT__ON_GROUP, next_look(strand, inner, until));
+                        plait__group_lock(inner);
+                } while (inner->live);
+                waiter_remove(inner, strand);
+        }
+        plait__group_unlock(inner);
+}
+
+void plait__group_wake_locked(struct plait__group *group)
+{
+        struct plait__strand *waiter, *next;
+
+        for (waiter = group->waiters; waiter; waiter = next) {
+                next = waiter->wait.next ? plait__container(waiter->wait.next, struct plait__strand, wait) : NULL;
+                plait__unpark(waiter);
+        }
+}
+
+void plait__group_wake(plait_group *group)
+{
+        struct plait__group *inner = plait__group_of(group);
+
+        plait__group_lock(inner);
+        plait__group_wake_locked(inner);
+        plait__group_unlock(inner);
+}
