@@ -13,11 +13,11 @@
  * Coroutines. Tasks of a group begin in the order they were started, after the starter parks. A coroutine has a stack
  * of its own: by default 64 KiB of address space, the lowest 16 KiB of it a guard, so 48 KiB to use. Memory is taken as
  * it is touched; under RLIMIT_AS a quarter of the limit is set aside for such stacks, and a coroutine for which none is
- * left fails with -ENOMEM. A stack that overflows is reported on standard error with the task's name, and the process dies
- * of the signal. That is sure as long as no frame is larger than the guard: a function with an array of more than 16 KiB
- * can step over it, and what it then writes may be the stack of another task, without a fault. Where such functions are,
- * compile them with -fstack-clash-protection (gcc, clang): it touches a large frame page by page, from the top, so the
- * guard is always met.
+ * left fails with -ENOMEM. A stack that overflows is reported on standard error with the task's name, and the process
+ * dies of the signal. That is sure as long as no frame is larger than the guard: a function with an array of more than
+ * 16 KiB can step over it, and what it then writes may be the stack of another task, without a fault. Where such
+ * functions are, compile them with -fstack-clash-protection (gcc, clang): it touches a large frame page by page, from
+ * the top, so the guard is always met.
  *
  * Threads. The `workers` of a pool bound how many tasks begin to compute at once. A task that parks gives up its
  * place, and the pool starts another thread when work waits and none is idle, up to `threads_max`; a parked task that
@@ -101,14 +101,15 @@ typedef struct plait_executor_options {
 
         const char *name PLAIT__ZERO;   /* not copied: stays until the executor is closed */
 
-        /* Stack that a task can use, in bytes. Coroutines: the 16 KiB guard is added and the sum rounded up to a power of
-         * two; 0: 48 KiB, a slot of 64 KiB. Threads: 0: what the system gives a new thread. Not for processes, whose
+        /* Stack that a task can use, in bytes. Coroutines: the 16 KiB guard is added and the sum rounded up to a power
+         * of two; 0: 48 KiB, a slot of 64 KiB. Threads: 0: what the system gives a new thread. Not for processes, whose
          * workers have the stack of a program. More than 1 GiB: -EINVAL. */
         size_t stack_bytes PLAIT__ZERO;
 
-        /* Run once in each worker (thread or process; with coroutines -ENOTSUP) before its first task. If it fails, the executor's tasks fail
-         * with its result. The `initializer_arg_size` bytes at `initializer_arg` are copied at the opening; each worker
-         * has its own copy. Size 0: the pointer itself; to processes -EFAULT unless it is NULL. */
+        /* Run once in each worker (thread or process; with coroutines -ENOTSUP) before its first task. If it fails, the
+         * executor's tasks fail with its result. The `initializer_arg_size` bytes at `initializer_arg` are copied at
+         * the opening; each worker has its own copy. Size 0: the pointer itself; to processes -EFAULT unless it is
+         * NULL. */
         plait_fn *initializer PLAIT__ZERO;
         void *initializer_arg PLAIT__ZERO;
         size_t initializer_arg_size PLAIT__ZERO;
@@ -116,7 +117,7 @@ typedef struct plait_executor_options {
         unsigned threads_max PLAIT__ZERO;               /* threads: parked ones included; 0: 1024 */
         unsigned max_tasks_per_worker PLAIT__ZERO;      /* processes: then it is replaced by a fresh one; 0: never */
         plait_start_method start_method PLAIT__ZERO;    /* processes */
-        plait_gil *gil PLAIT__ZERO;                     /* threads: held by a task while it computes; coroutines: -ENOTSUP */
+        plait_gil *gil PLAIT__ZERO;     /* threads: held by a task while it computes; coroutines: -ENOTSUP */
 } plait_executor_options;
 
 /* Makes an executor. *ret is the caller's, who ends it with plait_executor_close(). Threads and workers are started
@@ -127,10 +128,11 @@ typedef struct plait_executor_options {
 PLAIT_API int plait_executor_open(plait_executor **ret, const plait_executor_options *options);
 
 /* Waits until the executor's tasks have ended, ends its threads or workers, and frees it; no group may be opened on it
- * or start a task in it from here on, but groups whose tasks have all ended may still be waited for and done afterwards.
- * Cut short by a deadline or cancel, it cancels the tasks (coroutines: their groups), kills workers at once, and still
- * waits for the tasks; the executor is gone on every return but -ENOTSUP. Takes NULL. Returns 0, -ETIMEDOUT,
- * -ECANCELED, or -ENOTSUP for one of the five constants. Aborts when a task that runs in the executor calls it. */
+ * or start a task in it from here on, but groups whose tasks have all ended may still be waited for and done
+ * afterwards. Cut short by a deadline or cancel, it cancels the tasks (coroutines: their groups), kills workers at
+ * once, and still waits for the tasks; the executor is gone on every return but -ENOTSUP. Takes NULL. Returns 0,
+ * -ETIMEDOUT, -ECANCELED, or -ENOTSUP for one of the five constants. Aborts when a task that runs in the executor calls
+ * it. */
 PLAIT_WAITS int plait_executor_close(plait_executor *executor);
 
 #ifdef __cplusplus

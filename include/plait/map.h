@@ -15,11 +15,11 @@ extern "C" {
 typedef struct plait_map_options {
         plait_executor *executor PLAIT__ZERO;   /* NULL: plait_coroutines() */
 
-        /* Items that one worker takes at a time. 0: chosen as the map goes, from how long items take. Coroutines take one
-         * at a time, whatever this says. */
+        /* Items that one worker takes at a time. 0: chosen as the map goes, from how long items take. Coroutines take
+         * one at a time, whatever this says. */
         size_t chunk PLAIT__ZERO;
 
-        size_t limit PLAIT__ZERO;               /* items begun and not ended; 0: 256 for coroutines, else as in a group */
+        size_t limit PLAIT__ZERO;       /* items begun and not ended; 0: 256 for coroutines, else as in a group */
         plait_time within PLAIT__ZERO;          /* the whole map's, from the call; 0: none; negative: over at once */
         plait_time kill_after PLAIT__ZERO;      /* processes: as in a group; 0: never */
         bool keep_going PLAIT__ZERO;            /* a failure does not cancel the other items */
@@ -35,8 +35,8 @@ typedef struct plait_map_options {
 
         unsigned retries PLAIT__ZERO;           /* an item whose worker died is run again so many times; others never */
 
-        /* Read-only, for all items: plait_task_common() inside. To processes its bytes are sent once per worker, so they
-         * hold no pointers; elsewhere it is used in place. Size 0 with a pointer: the pointer itself; to processes
+        /* Read-only, for all items: plait_task_common() inside. To processes its bytes are sent once per worker, so
+         * they hold no pointers; elsewhere it is used in place. Size 0 with a pointer: the pointer itself; to processes
          * -EFAULT. */
         const void *common PLAIT__ZERO;
         size_t common_size PLAIT__ZERO;
@@ -47,9 +47,9 @@ typedef struct plait_map_options {
  * begun never run, and the call returns when those begun have ended; so too when this strand is cancelled or out of
  * time. The array is the caller's again on every return.
  *
- * Returns 0, also for a count of 0; or the first failure in time, never a count; -ETIMEDOUT or -ECANCELED when cut short
- * and no item failed; -EINVAL (a size of 0, a null function, null items with a count) or -ENOMEM, and nothing ran.
- * Failures of processes: -EOWNERDEAD for the one item in which a worker died, -ENOEXEC for a function that another
+ * Returns 0, also for a count of 0; or the first failure in time, never a count; -ETIMEDOUT or -ECANCELED when cut
+ * short and no item failed; -EINVAL (a size of 0, a null function, null items with a count) or -ENOMEM, and nothing
+ * ran. Failures of processes: -EOWNERDEAD for the one item in which a worker died, -ENOEXEC for a function that another
  * process cannot find; an item that was running when its worker died is unchanged. */
 PLAIT_WAITS int plait_map(plait_executor *executor, plait_fn *fn, void *items, size_t count, size_t size);
 

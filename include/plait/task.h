@@ -37,7 +37,8 @@ typedef struct plait_failure {
 
 /* What the function returned. Other results: -EINPROGRESS (not ended, perhaps not begun), -ECANCELED or -ETIMEDOUT (it
  * never ran, for that reason), the reason for which its executor could not run it, -EOWNERDEAD (its worker died),
- * -ETIMEDOUT or -ECANCELED (plait killed its worker). Of NULL: -ENOMEM; plait_group_failures() tells the true reason. */
+ * -ETIMEDOUT or -ECANCELED (plait killed its worker). Of NULL: -ENOMEM; plait_group_failures() tells the true
+ * reason. */
 PLAIT_API int plait_task_result(const plait_task *task);
 
 /* The struct that was given to the start. Of NULL: NULL. While the task has not ended, the struct is the task's. */
@@ -71,8 +72,8 @@ PLAIT_WAITS int plait_task_wait(plait_task *task, int *ret);
 
 /* Runs `fn` as one task on the executor and waits until it has ended: a group of one. `arg` and `size` as in
  * plait_group_start(). If this strand is cancelled or out of time, so is the task, and the call goes on until it has
- * ended. Returns the function's result, positive ones too; -ETIMEDOUT or -ECANCELED if it was cut short; -EINVAL (a null
- * function), -ENOMEM, -EFAULT (a pointer of size 0 to a process), -ENOEXEC (a function that another process cannot
+ * ended. Returns the function's result, positive ones too; -ETIMEDOUT or -ECANCELED if it was cut short; -EINVAL (a
+ * null function), -ENOMEM, -EFAULT (a pointer of size 0 to a process), -ENOEXEC (a function that another process cannot
  * find), -EOWNERDEAD (its worker died), or the reason for which the executor could not run it. */
 PLAIT_WAITS int plait_call(plait_executor *executor, plait_fn *fn, void *arg, size_t size);
 
