@@ -76,7 +76,7 @@ PLAIT_API plait_executor *plait_own_process(void);
 
 /* What an executor that is opened consists of. */
 typedef enum {
-        PLAIT_COROUTINES = 1,           /* the loop of the thread that opens the group, with a stack size of its own */
+        PLAIT_COROUTINES = 1,           /* on `workers` loops */
         PLAIT_THREADS,
         PLAIT_PROCESSES
 } plait_kind;
@@ -96,7 +96,8 @@ typedef struct plait_executor_options {
         plait_kind kind PLAIT__ZERO;    /* has no default */
 
         /* Threads that compute, or processes. 0: as many as this process may use processors, by its affinity and its
-         * cgroup's quota, at least 1. Coroutines: 1; more are -ENOTSUP. */
+         * cgroup's quota, at least 1. Coroutines: loops, each on a thread of its own; but 1: the loop of the thread that
+         * opens the group. */
         unsigned workers PLAIT__ZERO;
 
         const char *name PLAIT__ZERO;   /* not copied: stays until the executor is closed */
@@ -106,10 +107,10 @@ typedef struct plait_executor_options {
          * workers have the stack of a program. More than 1 GiB: -EINVAL. */
         size_t stack_bytes PLAIT__ZERO;
 
-        /* Run once in each worker (thread or process; with coroutines -ENOTSUP) before its first task. If it fails, the
-         * executor's tasks fail with its result. The `initializer_arg_size` bytes at `initializer_arg` are copied at
-         * the opening; each worker has its own copy. Size 0: the pointer itself; to processes -EFAULT unless it is
-         * NULL. */
+        /* Run once in each worker (loop, thread or process; with one worker of coroutines -ENOTSUP) before its first
+         * task. If it fails, the executor's tasks fail with its result. The `initializer_arg_size` bytes at
+         * `initializer_arg` are copied at the opening; each worker has its own copy. Size 0: the pointer itself; to
+         * processes -EFAULT unless it is NULL. */
         plait_fn *initializer PLAIT__ZERO;
         void *initializer_arg PLAIT__ZERO;
         size_t initializer_arg_size PLAIT__ZERO;

@@ -54,7 +54,7 @@ void plait__coroutines_group_opens(plait_executor *executor, plait_group *group)
         struct opened *opened = (struct opened *)executor;
 
         plait__spin_acquire(&lock);
-        plait__store(&plait__group_scope(group)->group_flags, PLAIT__GROUP_LISTED);
+        atomic_fetch_or_explicit(&plait__group_scope(group)->group_flags, PLAIT__GROUP_LISTED, memory_order_relaxed);
         plait__group_of(group)->next_open = opened->groups;
         opened->groups = group;
         plait__spin_release(&lock);
@@ -74,12 +74,12 @@ void plait__coroutines_group_ends(plait_group *group)
         plait__spin_release(&lock);
 }
 
-void plait__coroutines_task_starts(plait_executor *executor)
+static void task_starts(plait_executor *executor)
 {
         atomic_fetch_add_explicit(&((struct opened *)executor)->tasks, 1, memory_order_relaxed);
 }
 
-void plait__coroutines_task_ends(plait_executor *executor)
+static void task_ends(plait_executor *executor)
 {
         struct opened *opened = (struct opened *)executor;
         size_t tasks = plait__load(&opened->tasks);
@@ -120,7 +120,8 @@ static void unlist_groups(struct opened *opened)
         plait_group *group;
 
         for (group = opened->groups; group; group = plait__group_of(group)->next_open)
-                atomic_fetch_and_explicit(&plait__group_scope(group)->group_flags, (uint8_t)~PLAIT__GROUP_LISTED, memory_order_relaxed);
+                atomic_fetch_and_explicit(&plait__group_scope(group)->group_flags, (uint8_t) ~(PLAIT__GROUP_LISTED | PLAIT__GROUP_COUNTED),
+                                          memory_order_relaxed);
 }
 
 static int coroutines_close(plait_executor *self)
@@ -147,8 +148,11 @@ static int coroutines_close(plait_executor *self)
 
 static const struct plait__executor_class class = {
         .local = true,
+        .coroutines = true,
         .width = coroutines_width,
         .start = coroutines_start,
+        .task_starts = task_starts,
+        .task_ends = task_ends,
         .cancel = coroutines_cancel,
         .close = coroutines_close,
 };
@@ -161,12 +165,12 @@ plait_executor *plait_coroutines(void)
         return &coroutines;
 }
 
-/* Loops on threads of their own are not there yet; an executor of this thread's loop has a stack size of its own. */
+/* An executor of this thread's loop has a stack size of its own. */
 int plait__coroutines_open(plait_executor **ret, const plait_executor_options *options)
 {
         struct opened *opened;
 
-        if (options->workers > 1 || options->gil || options->initializer)
+        if (options->initializer)
                 return -ENOTSUP;
         opened = plait__sys.alloc(sizeof *opened);
         if (!opened)

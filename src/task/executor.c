@@ -4,6 +4,7 @@
 
 #include "core/stack.h"
 #include "core/strand.h"
+#include "task/loops.h"
 
 int (*plait__processes_open)(plait_executor **ret, const plait_executor_options *options);
 
@@ -14,7 +15,9 @@ int plait_executor_open(plait_executor **ret, const plait_executor_options *opti
                 return -EINVAL;
         switch (options->kind) {
         case PLAIT_COROUTINES:
-                return plait__coroutines_open(ret, options);
+                if (options->gil)
+                        return -ENOTSUP;
+                return options->workers == 1 ? plait__coroutines_open(ret, options) : plait__loops_open(ret, options);
         case PLAIT_THREADS:
                 return plait__threads_open(ret, options);
         case PLAIT_PROCESSES:

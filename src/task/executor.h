@@ -14,6 +14,7 @@
 struct plait__executor_class {
         bool fresh;                             /* each task has a thread or process of its own */
         bool local;                             /* tasks run on the loop of the thread that opened the group */
+        bool coroutines;                        /* tasks are coroutines: any number at once, whatever the threads */
 
         /* Tasks begun and not ended that make sense at once; 0: no bound. */
         size_t (*width)(struct plait_executor *self);
@@ -25,6 +26,11 @@ struct plait__executor_class {
         /* The task begins when there is a place. From here on the executor calls plait__task_body() or
          * plait__task_finish() for it, once. A negative errno: it was not taken. Called with no lock held. */
         int (*start)(struct plait_executor *self, struct plait_task *task);
+
+        /* A task is started in a group of an executor that may be closed, or has ended: then that may be gone as soon as it
+         * knows. Called with no lock held. Both NULL: it knows by itself. */
+        void (*task_starts)(struct plait_executor *self);
+        void (*task_ends)(struct plait_executor *self);
 
         /* The task's cancel or deadline has come: what runs is told. Called with its group locked; the task has not ended. */
         void (*cancel)(struct plait_executor *self, struct plait_task *task);
@@ -59,12 +65,10 @@ struct plait_executor {
 int plait__coroutines_open(plait_executor **ret, const plait_executor_options *options);
 int plait__threads_open(plait_executor **ret, const plait_executor_options *options);
 
-/* Coroutines run on the loops of those who open groups, so an executor of them that may be closed is told of its groups and
- * tasks. Once it is closed, none of its groups is LISTED. */
+/* Coroutines run on the loops of those who open groups, so an executor of them that may be closed is told of its groups. Once it is
+ * closed, none of its groups is LISTED. */
 void plait__coroutines_group_opens(plait_executor *executor, plait_group *group);
 void plait__coroutines_group_ends(plait_group *group);
-void plait__coroutines_task_starts(plait_executor *executor);
-void plait__coroutines_task_ends(plait_executor *executor);
 
 /* In a worker process: the map's `common`, which its parent sent; NULL elsewhere. */
 extern const void *plait__common_here;

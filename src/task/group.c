@@ -72,8 +72,11 @@ void plait_group_open(plait_group *group)
         inner->loop = loop;
         inner->scope.group_local = group->executor->class->local && !group->detached;
         plait__store(&inner->scope.group_state, PLAIT__GROUP_OPEN);
-        if (plait__unlikely(group->executor->class->local && !group->executor->constant))
-                plait__coroutines_group_opens(group->executor, group);
+        if (plait__unlikely(group->executor->class->task_starts && !group->executor->constant)) {
+                plait__store(&inner->scope.group_flags, PLAIT__GROUP_COUNTED);
+                if (group->executor->class->local)
+                        plait__coroutines_group_opens(group->executor, group);
+        }
         if (group->within && group->within != PLAIT_FOREVER)
                 deadline = plait__clock_after(plait__loop_now(loop), group->within);
         if (group->detached) {

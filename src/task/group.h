@@ -18,7 +18,8 @@ enum { PLAIT__FAILURES_OF_POSTED = 4096 };
 
 enum plait__group_flags {
         PLAIT__GROUP_LODGES = 1,                /* detached, and counted among its loop's lodgers */
-        PLAIT__GROUP_LISTED = 2                 /* in the list of its executor, which may be closed (coroutines.c) */
+        PLAIT__GROUP_LISTED = 2,                /* in the list of its executor, which may be closed (coroutines.c) */
+        PLAIT__GROUP_COUNTED = 4                /* its executor counts its tasks */
 };
 
 enum plait__group_state { PLAIT__GROUP_CLOSED, PLAIT__GROUP_OPEN, PLAIT__GROUP_ENDED };   /* ended: only failures are left */

@@ -160,7 +160,7 @@ static size_t limit_of(const plait_map_options *options, const plait_executor *e
 {
         if (options->limit)
                 return options->limit;
-        return executor->class->local ? COROUTINES_AT_ONCE : executor->class->width((plait_executor *)(uintptr_t)executor);
+        return executor->class->coroutines ? COROUTINES_AT_ONCE : executor->class->width((plait_executor *)(uintptr_t)executor);
 }
 
 static int general_map(struct plait__strand *strand, const plait_map_options *options, plait_executor *executor, plait_fn *fn, void *items,
@@ -174,7 +174,7 @@ static int general_map(struct plait__strand *strand, const plait_map_options *op
         map.limit = executor->class->fresh ? count : limit_of(options, executor);
         if (executor->class->fresh)             /* a runner for each item, since each has a thread of its own */
                 map.group.limit = options->limit;
-        map.bite_max = executor->class->local || executor->class->fresh ? 1 : count / (executor->workers * 8) + 1;
+        map.bite_max = executor->class->coroutines || executor->class->fresh ? 1 : count / (executor->workers * 8) + 1;
         if (map.limit == 0 || map.limit > count)
                 map.limit = count;
         if (first > map.limit)

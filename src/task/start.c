@@ -87,8 +87,8 @@ static int launch(plait_group *group, struct plait_task *task)
         struct plait__group *inner = plait__group_of(group);
         bool withheld;
 
-        if (plait__unlikely(plait__load(&inner->scope.group_flags) & PLAIT__GROUP_LISTED))
-                plait__coroutines_task_starts(group->executor);
+        if (plait__unlikely(plait__load(&inner->scope.group_flags) & PLAIT__GROUP_COUNTED))
+                group->executor->class->task_starts(group->executor);
         plait__group_lock(inner);
         task->siblings.next = inner->tasks ? &inner->tasks->siblings : NULL;
         if (inner->tasks)

@@ -192,7 +192,7 @@ static inline void leave_group(struct plait_task *task, int result, int cut)
         struct plait__strand *strand = &task->strand;
         struct plait__group *group = plait__group_of(task->group);
         struct plait_task *next;
-        bool gone = false, listed = plait__load(&group->scope.group_flags) & PLAIT__GROUP_LISTED;
+        bool gone = false, counted = plait__load(&group->scope.group_flags) & PLAIT__GROUP_COUNTED;
         plait_executor *executor = task->group->executor;
 
         lock_for_good(group, strand);
@@ -224,8 +224,8 @@ static inline void leave_group(struct plait_task *task, int result, int cut)
                 plait__record_free(plait__loop_here, task);
         if (next)
                 hand_over(next);
-        if (plait__unlikely(listed))
-                plait__coroutines_task_ends(executor);  /* last of all: it may be closed then */
+        if (plait__unlikely(counted))
+                executor->class->task_ends(executor);   /* last of all: it may be closed then */
 }
 
 void plait__task_finish(struct plait_task *task, int result)
