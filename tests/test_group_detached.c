@@ -103,3 +103,26 @@ TEST(another_thread_ends_a_detached_group)
         pthread_join(thread, NULL);
         CHECK_EQUAL(plait_group_failures(&group, NULL, 0), 0);
 }
+
+static _Atomic int background_runs;
+
+static int run_in_background(void *arg)
+{
+        background_runs += *(int *)arg;
+        return 0;
+}
+
+/* What belongs to nobody has a group too; the program ends it, and may begin anew. */
+TEST(the_background_group_is_ended_by_the_program)
+{
+        int one = 1;
+
+        background_runs = 0;
+        for (int round = 0; round < 2; round++) {
+                for (int i = 0; i < 10; i++)
+                        CHECK_EQUAL(plait_group_post(plait_background(), run_in_background, &one, sizeof one), 0);
+                CHECK_EQUAL(plait_group_wait(plait_background()), 0);
+                plait_group_done(plait_background());
+        }
+        CHECK_EQUAL(background_runs, 20);
+}

@@ -140,3 +140,19 @@ TEST_ON_EXECUTORS(the_first_failure_in_time_is_the_result)
                 CHECK_EQUAL(failures[0].result, -EXDEV);
         }
 }
+
+TEST_ON_EXECUTORS(next_failed_passes_over_what_succeeded)
+{
+        int results[] = {0, -EPERM, 1, -EDOM, 0};
+        plait_task *task;
+        int seen = 0;
+        PLAIT_GROUP(group, .executor = test_executor(), .keep_going = true);
+
+        for (int i = 0; i < 5; i++)
+                plait_group_start(&group, task_return, &results[i], sizeof results[i]);
+        while (plait_group_next_failed(&group, &task) == 0)
+                seen += plait_task_result(task);
+        CHECK_EQUAL(seen, -EPERM - EDOM);
+        CHECK_EQUAL(plait_group_next_failed(&group, &task), -ENOENT);
+        CHECK(plait_group_wait(&group) < 0);
+}

@@ -136,6 +136,10 @@ PLAIT_WAITS int plait_group_wait(plait_group *group);
  * when another scope of this strand cut the wait short, which cancels nothing here. plait_group_wait() is still due. */
 PLAIT_WAITS int plait_group_next(plait_group *group, plait_task **ret);
 
+/* Likewise, the next that has failed; those that ended otherwise are passed over, and not handed out later. For a group that
+ * keeps going. -ENOENT: every task has ended, and none of the others had failed. */
+PLAIT_WAITS int plait_group_next_failed(plait_group *group, plait_task **ret);
+
 /* Cancels the group's tasks, and its owner as long as it is inside, unless it is detached: a quiet end, after which
  * plait_group_wait() returns 0 if no task failed. On a group that is not open: nothing. Does not park. */
 PLAIT_API void plait_group_cancel(plait_group *group);
@@ -148,6 +152,12 @@ PLAIT_API void plait_group_cancel(plait_group *group);
  * the group's first 4096 failures; later ones are counted, and for each of them an entry with a result of 0 follows
  * those that can be read. */
 PLAIT_API size_t plait_group_failures(const plait_group *group, plait_failure *ret, size_t max);
+
+/* The group of the whole process for what belongs to nobody: detached, on plait_threads(), and a failure cancels nothing. It is
+ * open from the first call on. Post to it rather than start: a started task's record is kept until the group ends. The program ends it
+ * with plait_group_done(), which cancels and waits, or plait_group_wait(); exit() does not wait for it. After that the next call
+ * opens it anew. */
+PLAIT_API plait_group *plait_background(void);
 
 /* Not for use: what PLAIT_GROUP needs. */
 PLAIT_API void plait__group_begin(plait_group *group);

@@ -57,6 +57,30 @@ PLAIT_WAITS int plait_map(plait_executor *executor, plait_fn *fn, void *items, s
  * Also returns -EFAULT: a `common` of size 0 to processes. */
 PLAIT_WAITS int plait_map_with(const plait_map_options *options, plait_fn *fn, void *items, size_t count, size_t size);
 
+/* Where the items of a stream come from, and where they go. Both are called by the strand that maps, with no lock held, and may
+ * wait; the items that have begun go on meanwhile. */
+typedef struct plait_map_source {
+        int (*pull)(void *arg, void *item) PLAIT__ZERO; /* writes the next item and returns 1; 0: there are no more; a negative
+                                                         * errno ends the map */
+        int (*push)(void *arg, void *item, int result) PLAIT__ZERO;     /* an item that has ended, in the order of the pulls, and what
+                                                                         * its function returned; a negative errno ends the map.
+                                                                         * NULL: nobody wants them */
+        void *arg PLAIT__ZERO;                  /* for both */
+} plait_map_source;
+
+/* Maps over items that come one by one, and any number of them: pulls an item of `size` bytes when there is room in the window,
+ * runs fn(item) as a task, and pushes what has ended in the order of the pulls. So at most a window of items is there at a time,
+ * and a slow push holds the pull back. The window is `limit` items; 0: 256 for coroutines, fresh threads and fresh processes, four for
+ * each worker of a pool. Of the options, `executor`, `limit`, `within`, `kill_after`, `keep_going`, `retries` and `failure` hold (`arg`
+ * in that is NULL); the others are not looked at, but a `common` is -EINVAL.
+ *
+ * The first failure in the order of the pulls ends the map when its turn to be pushed comes, and is not pushed; those before it were.
+ * With `keep_going` it is pushed like the others. When the map ends early, what has begun is cancelled and waited for.
+ *
+ * Returns 0; the first failure, as told above; what pull or push returned; -ETIMEDOUT or -ECANCELED when this strand was cut short, or
+ * the time of the map was over; -EINVAL (a size of 0, a null function, source or pull) or -ENOMEM, and nothing was pulled. */
+PLAIT_WAITS int plait_map_stream(const plait_map_options *options, plait_fn *fn, size_t size, const plait_map_source *source);
+
 /* Inside an item's function: the map's `common`, good until that function returns. NULL if there is none, and outside
  * of a map. */
 PLAIT_API const void *plait_task_common(void);

@@ -24,6 +24,7 @@ typedef struct plait_task_options {
         plait_time within PLAIT__ZERO;          /* counts from when the task begins; 0: none; negative: over at once */
         plait_time kill_after PLAIT__ZERO;      /* processes: in place of the group's; 0: the group's */
         size_t stack_bytes PLAIT__ZERO;         /* coroutines, own threads: as in the executor's; 0: the executor's */
+        unsigned retries PLAIT__ZERO;           /* processes: run again so many times after its worker died; 0: never */
 } plait_task_options;
 
 /* One task that failed: plait_group_failures(), plait_map_with(). */

@@ -51,7 +51,8 @@ enum plait__reason {
         PLAIT__ON_GIL,                          /* may */
         PLAIT__ON_WORK,                         /* a pool's thread without work */
         PLAIT__ON_HTTP,                         /* may not: the response is on the stack */
-        PLAIT__ON_CLOSE                         /* may not */
+        PLAIT__ON_CLOSE,                        /* may not */
+        PLAIT__ON_SIGNAL                        /* may */
 };
 
 enum plait__record_flags {

@@ -28,6 +28,29 @@ void plait__group_note_failure(struct plait__group *group, struct plait_task *ta
         plait__spin_release(&group->lock);
 }
 
+static void unlink_failure(struct plait__group *group, struct plait_task *task)
+{
+        struct plait__link *last = &group->failed->strand.wait, *before = last;
+
+        while (before->next != &task->strand.wait)
+                before = before->next;
+        before->next = task->strand.wait.next;
+        if (before == &task->strand.wait)       /* it was the only one */
+                group->failed = NULL;
+        else if (last == &task->strand.wait)
+                group->failed = plait__task_of(plait__container(before, struct plait__strand, wait));
+        task->strand.flags &= (uint8_t)~PLAIT__FAILED;
+}
+
+void plait__group_drop_failure(struct plait__group *group, struct plait_task *task)
+{
+        if (group->scope.group_local)           /* else it is locked already */
+                plait__spin_acquire(&group->lock);
+        unlink_failure(group, task);
+        if (group->scope.group_local)
+                plait__spin_release(&group->lock);
+}
+
 /* ---- afterwards */
 
 /* Failures of groups that have ended and are not forgotten: the last record of each ring, by `next`. They are found here by the

@@ -124,11 +124,16 @@ static void free_tasks(plait_group *group, struct plait__loop *loop)
         inner->ended = NULL;
 }
 
+plait_group *_Atomic plait__interruptible;
+void (*plait__interruptible_ended)(plait_group *group);
+
 /* No task is left: the group is no scope any more; failures stay. */
 void plait__group_close(plait_group *group, struct plait__strand *strand)
 {
         struct plait__group *inner = plait__group_of(group);
 
+        if (plait__unlikely(plait__load(&plait__interruptible) == group))
+                plait__interruptible_ended(group);
         if (plait__unlikely(plait__load(&inner->scope.group_flags) & PLAIT__GROUP_LISTED))
                 plait__coroutines_group_ends(group);
         if (!group->detached && !inner->scope.group_local)
@@ -200,14 +205,14 @@ void plait_group_done(plait_group *group)
                 forget(group);
 }
 
-int plait_group_next(plait_group *group, plait_task **ret)
+static int next_task(const char *call, plait_group *group, plait_task **ret)
 {
-        struct plait__strand *strand = plait__strand_or_abort(__func__);
+        struct plait__strand *strand = plait__strand_or_abort(call);
         struct plait__group *inner = plait__group_of(group);
         struct plait_task *task;
         int rc;
 
-        check_owner(__func__, group, strand);
+        check_owner(call, group, strand);
         rc = plait__scope_state(strand, &inner->scope);
         if (rc < 0) {
                 plait__yield(strand);
@@ -224,6 +229,24 @@ int plait_group_next(plait_group *group, plait_task **ret)
                 return -ENOENT;
         *ret = task;
         return 0;
+}
+
+int plait_group_next(plait_group *group, plait_task **ret)
+{
+        return next_task(__func__, group, ret);
+}
+
+int plait_group_next_failed(plait_group *group, plait_task **ret)
+{
+        plait_task *task;
+        int rc;
+
+        do
+                rc = next_task(__func__, group, &task);
+        while (rc == 0 && !(task->strand.flags & PLAIT__FAILED));
+        if (rc == 0)
+                *ret = task;
+        return rc;
 }
 
 int plait_group_room(plait_group *group)

@@ -144,6 +144,17 @@ static inline void plait__group_check_open(const char *call, const plait_group *
                 plait__group_not_open(call, group);
 }
 
+/* With the group locked: the failed task is none of those that can be read any more; it is still counted. */
+void plait__group_drop_failure(struct plait__group *group, struct plait_task *task);
+
+/* A started task that plait_group_next() has handed out: its record goes, and if it failed, it is no failure to be read any more
+ * (but for being counted). */
+void plait__group_forget(plait_group *group, struct plait_task *task);
+
+/* The group that signals cancel (io/signal.c), or NULL, and what is called when that group has ended. */
+extern plait_group *_Atomic plait__interruptible;
+extern void (*plait__interruptible_ended)(plait_group *group);
+
 /* plait_group_start() in the name of another call. */
 struct plait_task *plait__group_start(const char *call, plait_group *group, const plait_task_options *options, plait_fn *fn, void *arg,
                                       size_t size);

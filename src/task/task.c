@@ -164,6 +164,18 @@ static void unlink_task(struct plait_task *task)
                 link->next->prev = link->prev;
 }
 
+void plait__group_forget(plait_group *group, struct plait_task *task)
+{
+        struct plait__group *inner = plait__group_of(group);
+
+        plait__group_lock(inner);
+        if (task->strand.flags & PLAIT__FAILED)
+                plait__group_drop_failure(inner, task);
+        unlink_task(task);
+        plait__group_unlock(inner);
+        plait__record_free(plait__loop_here, task);
+}
+
 /* Locks the group when no wake-up of the strand is under way: they are sent with the group locked, so none comes after this,
  * and nobody touches the strand once its end is known. */
 static void lock_for_good(struct plait__group *group, struct plait__strand *strand)
