@@ -183,3 +183,17 @@ TEST(each_error_of_a_descriptor_is_told)
         CHECK_EQUAL(plait_close(directory), 0);
         close_pair(fds);
 }
+
+TEST(a_connected_socket_says_so)
+{
+        struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        socklen_t size = sizeof address;
+        int listener = socket(AF_INET, SOCK_STREAM, 0), fd = socket(AF_INET, SOCK_STREAM, 0);
+
+        CHECK(bind(listener, (struct sockaddr *)&address, size) == 0 && listen(listener, 4) == 0);
+        CHECK_EQUAL(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+        CHECK_EQUAL(plait_connect(fd, (struct sockaddr *)&address, size), 0);
+        CHECK_EQUAL(plait_connect(fd, (struct sockaddr *)&address, size), -EISCONN);
+        CHECK_EQUAL(plait_close(fd), 0);
+        CHECK_EQUAL(plait_close(listener), 0);
+}

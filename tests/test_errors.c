@@ -194,6 +194,16 @@ TEST(every_waiting_call_is_a_checkpoint)
         plait_queue_free(queue);
 }
 
+/* No call changes errno, whatever fails inside it. */
+TEST(what_is_refused_does_not_show_in_errno)
+{
+        plait_queue *huge;
+
+        errno = ENOTTY;
+        CHECK_EQUAL(plait_queue_new(&huge, (size_t)1 << 20, (size_t)1 << 30, PLAIT_FIFO), -ENOMEM);
+        CHECK_EQUAL(errno, ENOTTY);
+}
+
 /* ---- where the program cannot be started again */
 
 static _Atomic unsigned spawns;

@@ -231,3 +231,16 @@ TEST_ON_EXECUTORS(a_tasks_own_deadline_counts_from_its_beginning)
                 CHECK_EQUAL(plait_group_failures(&group, NULL, 0), 0);
         }
 }
+
+/* What ended first decides: time, and not the cancel that came after it. */
+TEST_ON_EXECUTORS(a_cancel_after_the_deadline_changes_nothing)
+{
+        PLAIT_GROUP(group, .executor = test_executor(), .within = 10 * PLAIT_MS);
+
+        plait_group_start(&group, task_wait, NULL, 0);
+        while (plait_cancelled() == 0)
+                ;
+        plait_group_cancel(&group);
+        CHECK_EQUAL(plait_cancelled(), -ETIMEDOUT);
+        CHECK_EQUAL(plait_group_wait(&group), -ETIMEDOUT);
+}

@@ -318,3 +318,17 @@ TEST_ABORTS(closing_the_executor_of_ones_task, "plait_executor_close: called by 
         CHECK_EQUAL(plait_executor_open(&pool, &options), 0);
         plait_ignore(plait_call(pool, close_own, NULL, 0));
 }
+
+static int leave_a_group_open(void *arg)
+{
+        static plait_group left = {.name = "left"};
+
+        (void)arg;
+        plait_group_open(&left);
+        return 0;
+}
+
+TEST_ABORTS(returning_from_a_call_that_may_be_left_with_a_group_open, "plait_call_or_leave: the function returned while")
+{
+        plait_ignore(plait_call_or_leave(plait_own_thread(), leave_a_group_open, NULL, 0));
+}

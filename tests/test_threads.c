@@ -408,3 +408,14 @@ TEST(an_executor_of_coroutines_has_a_stack_size_of_its_own)
         CHECK_EQUAL(plait_call(executor, task_return, NULL, 0), 0);
         CHECK_EQUAL(plait_executor_close(executor), 0);
 }
+
+TEST(a_close_in_a_scope_that_has_ended_closes_and_tells)
+{
+        plait_executor_options options = {.kind = PLAIT_THREADS};
+        plait_executor *pool;
+
+        CHECK_EQUAL(plait_executor_open(&pool, &options), 0);
+        PLAIT_WITHIN(0);
+        CHECK_EQUAL(plait_executor_close(pool), -ETIMEDOUT);
+        CHECK_EQUAL(plait_executor_close(NULL), -ETIMEDOUT);
+}

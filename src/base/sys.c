@@ -28,7 +28,11 @@ PLAIT__SYS(SYS_DEFINE)
 
 static void *sys_alloc(size_t size)
 {
-        return calloc(1, size);
+        int saved_errno = errno;
+        void *memory = calloc(1, size);
+
+        errno = saved_errno;
+        return memory;
 }
 
 static void sys_free(void *memory)
@@ -41,7 +45,7 @@ static int sys_thread_start(void *(*fn)(void *), void *arg, size_t stack_bytes)
         pthread_attr_t attributes;
         pthread_t thread;
         sigset_t all, before;
-        int rc;
+        int rc, saved_errno = errno;
 
         rc = pthread_attr_init(&attributes);
         if (rc)
@@ -56,6 +60,7 @@ static int sys_thread_start(void *(*fn)(void *), void *arg, size_t stack_bytes)
                 pthread_sigmask(SIG_SETMASK, &before, NULL);
         }
         pthread_attr_destroy(&attributes);
+        errno = saved_errno;
         return -rc;
 }
 

@@ -90,7 +90,7 @@ struct plait__strand {
         _Atomic uint8_t cancelled;              /* enum plait__cancelled; relaxed, like a scope's */
         _Atomic uint8_t granted;                /* release by who hands something over, acquire by who waited */
         _Atomic uint32_t remote;                /* 1: it is in its loop's inbox; see loop.c */
-        int saved_errno;
+        bool insists;                           /* its wait is not cut short: an acquire that cannot fail */
 
         /* waiting */
         struct plait__strand *inbox_next;       /* in its loop's inbox: written by who pushes, read by the loop */

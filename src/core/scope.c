@@ -169,6 +169,11 @@ int plait__scope_state(struct plait__strand *strand, const struct plait__scope *
         return walk(strand, strand->scope, skip, reach == PLAIT_FOREVER ? INT64_MIN : plait__loop_now(strand->loop));
 }
 
+int plait__scope_state_at(struct plait__strand *strand, plait_time now)
+{
+        return walk(strand, strand->scope, NULL, now);
+}
+
 int plait__scope_state_from(struct plait__loop *loop, struct plait__strand *strand, const struct plait__scope *scope)
 {
         return walk(strand, scope, NULL, plait__loop_now(loop));

@@ -71,6 +71,9 @@ bool plait__scope_remove(struct plait__strand *strand, struct plait__scope *scop
  * not looked at. Exact: reads the clock when a deadline holds. */
 int plait__scope_state(struct plait__strand *strand, const struct plait__scope *skip);
 
+/* Likewise at that moment, of a strand of any thread that cannot leave the call in which it waits. */
+int plait__scope_state_at(struct plait__strand *strand, plait_time now);
+
 /* Likewise, from a scope of that strand outwards; strand and scope may be NULL. */
 int plait__scope_state_from(struct plait__loop *loop, struct plait__strand *strand, const struct plait__scope *scope);
 

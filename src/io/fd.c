@@ -227,7 +227,7 @@ static int can_write(int fd)
 
 /* The call is under way: its outcome comes with the first readiness for writing. That is told once: where the kernel
  * was asked in vain there is nothing more to wait for. */
-static int connect_outcome(struct plait__strand *strand, int fd)
+static int connect_outcome(struct plait__strand *strand, int fd, const struct sockaddr *address, socklen_t address_size)
 {
         int error = 0, rc;
         socklen_t size = sizeof error;
@@ -239,6 +239,8 @@ static int connect_outcome(struct plait__strand *strand, int fd)
         } while (rc == 0);
         if (rc > 0)
                 rc = (int)plait__sys.getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
+        if (rc == 0 && error == 0)              /* the kernel takes the socket for connecting until it is asked once more */
+                plait__sys.connect(fd, address, address_size);
         return rc < 0 ? rc : -error;
 }
 
@@ -254,7 +256,7 @@ static int connect_nonblocking(struct plait__strand *strand, int fd, const struc
                 if (pause < 10 * PLAIT_MS)
                         pause *= 2;
         }
-        return rc == -EINPROGRESS || rc == -EINTR ? connect_outcome(strand, fd) : rc;
+        return rc == -EINPROGRESS || rc == -EINTR ? connect_outcome(strand, fd, address, address_size) : rc;
 }
 
 int plait_connect(int fd, const struct sockaddr *address, socklen_t address_size)

@@ -35,6 +35,7 @@ void plait_event_set(plait_event *event)
                 plait__grant(strand);
                 plait__spin_acquire(&inner->guard);
         }
+        plait__waiters_put_back(&inner->waiters, &waiters);
         plait__spin_release(&inner->guard);
 }
 

@@ -68,8 +68,10 @@ static __attribute__((noinline)) void acquire_slow(struct lock *lock)
         if (take(lock, strand))
                 return;                         /* this thread had no loop yet */
         check_self("plait_lock_acquire", lock, strand);
+        strand->insists = true;
         if (join(lock, strand))
                 plait__wait_uncancelled(strand, PLAIT__ON_LOCK);
+        strand->insists = false;
 }
 
 void plait_lock_acquire(plait_lock *lock)

@@ -296,6 +296,7 @@ static void wake_all(plait_queue *queue, struct plait__link *waiters, int rc)
                 grant_with(strand, rc);
                 plait__spin_acquire(&queue->guard);
         }
+        plait__waiters_put_back(waiters, &all);
 }
 
 void plait_queue_task_done(plait_queue *queue)

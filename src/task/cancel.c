@@ -116,6 +116,8 @@ void plait__group_end_scope(plait_group *group, enum plait__cancel how)
 {
         struct plait__group *inner = plait__group_of(group);
 
+        if (inner->scope.deadline != PLAIT_FOREVER && plait_now() >= inner->scope.deadline)
+                return;                         /* it has ended by its time already */
         if (!plait__scope_cancel(&inner->scope, how))
                 return;
         plait__spin_acquire(&tree);

@@ -29,12 +29,15 @@ int plait_executor_open(plait_executor **ret, const plait_executor_options *opti
 int plait_executor_close(plait_executor *executor)
 {
         struct plait__strand *strand = plait__strand_here(__func__);
-        int rc;
+        int rc, closed;
 
         if (!strand)
                 return -ENOMEM;
-        rc = plait__check(strand);
+        rc = plait__enter(strand);
         if (!executor)
                 return rc;
-        return executor->constant ? -ENOTSUP : executor->class->close(executor);
+        if (executor->constant)
+                return -ENOTSUP;
+        closed = executor->class->close(executor);
+        return closed < 0 ? closed : rc;        /* closed in any case */
 }
