@@ -1,5 +1,6 @@
 /* A group's limit, room below it, and its tasks handed out as they end. */
 #include <errno.h>
+#include <sched.h>
 
 #include "tasks.h"
 
@@ -127,4 +128,60 @@ TEST_ON_EXECUTORS(a_next_that_is_cut_short_cancels_nothing)
         CHECK_EQUAL(plait_group_next(&group, &task), 0);
         CHECK(task == started);
         CHECK_EQUAL(plait_group_wait(&group), 0);
+}
+
+/* The group's end reaches who waits for room, also when that end is what makes room. */
+TEST_ON_ALL_EXECUTORS(who_waits_for_room_is_told_of_the_end)
+{
+        PLAIT_GROUP(group, .executor = test_executor(), .limit = 1, .within = 20 * PLAIT_MS);
+
+        plait_group_start(&group, task_wait, NULL, 0);
+        CHECK_EQUAL(plait_group_room(&group), -ETIMEDOUT);
+        CHECK_EQUAL(plait_group_wait(&group), -ETIMEDOUT);
+}
+
+static int compute_until(void *arg)
+{
+        while (!__atomic_load_n((int *)arg, __ATOMIC_ACQUIRE))
+                sched_yield();
+        return 0;
+}
+
+static int stop_it(void *arg)
+{
+        __atomic_store_n((int *)arg, 1, __ATOMIC_RELEASE);
+        return 0;
+}
+
+static int wait_for_room(void *arg)
+{
+        return plait_group_room(arg);
+}
+
+/* Room is a place in the pool as well: its one thread computes. */
+TEST(there_is_room_when_a_thread_has_a_place)
+{
+        plait_executor_options options = {.kind = PLAIT_THREADS, .workers = 1};
+        plait_executor *pool;
+        plait_group computing = {.detached = true};
+        int stop = 0;
+        plait_task *waiter;
+
+        CHECK_EQUAL(plait_executor_open(&pool, &options), 0);
+        computing.executor = pool;
+        plait_group_open(&computing);
+        CHECK_EQUAL(plait_group_room(&computing), 0);
+        {
+                PLAIT_GROUP(group, .name = "waiter");
+
+                plait_group_start(&computing, compute_until, &stop, sizeof stop);
+                waiter = plait_group_start(&group, wait_for_room, &computing, 0);
+                test_until_task_parked(waiter);
+                CHECK_EQUAL(plait_task_result(waiter), -EINPROGRESS);
+                stop_it(&stop);
+                CHECK_EQUAL(plait_group_wait(&group), 0);
+        }
+        CHECK_EQUAL(plait_group_wait(&computing), 0);
+        plait_group_done(&computing);
+        CHECK_EQUAL(plait_executor_close(pool), 0);
 }

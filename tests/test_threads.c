@@ -419,3 +419,88 @@ TEST(a_close_in_a_scope_that_has_ended_closes_and_tells)
         CHECK_EQUAL(plait_executor_close(pool), -ETIMEDOUT);
         CHECK_EQUAL(plait_executor_close(NULL), -ETIMEDOUT);
 }
+
+/* ---- no pool blocks itself */
+
+enum { FULL = 3 };
+
+static plait_executor *open_small(void)
+{
+        plait_executor_options options = {.kind = PLAIT_THREADS, .workers = 2, .threads_max = FULL};
+        plait_executor *pool;
+
+        CHECK_EQUAL(plait_executor_open(&pool, &options), 0);
+        return pool;
+}
+
+static int set_event(void *arg)
+{
+        plait_event_set(arg);
+        return 0;
+}
+
+/* All threads there may be wait for a task for which there is no thread: who waits for the group runs it, also if the last of the
+ * threads came to wait only later. */
+TEST(who_waits_for_a_full_pool_runs_its_tasks)
+{
+        for (int round = 0; round < 50; round++) {
+                plait_executor *pool = open_small();
+                plait_event event = {0};
+
+                {
+                        PLAIT_GROUP(group, .executor = pool);
+
+                        for (int i = 0; i < 2 * FULL; i++)
+                                plait_group_start(&group, task_wait_event, &event, sizeof event);
+                        plait_group_start(&group, set_event, &event, sizeof event);
+                        CHECK_EQUAL(plait_group_wait(&group), 0);
+                }
+                CHECK_EQUAL(plait_executor_close(pool), 0);
+        }
+}
+
+TEST(who_waits_for_the_next_of_a_full_pool_runs_its_tasks)
+{
+        plait_executor *pool = open_small();
+        plait_event event = {0};
+        plait_task *task;
+
+        {
+                PLAIT_GROUP(group, .executor = pool);
+
+                for (int i = 0; i < 2 * FULL; i++)
+                        plait_group_start(&group, task_wait_event, &event, sizeof event);
+                plait_group_start(&group, set_event, &event, sizeof event);
+                for (int i = 0; i < 2 * FULL + 1; i++)
+                        CHECK_EQUAL(plait_group_next(&group, &task), 0);
+                CHECK_EQUAL(plait_group_wait(&group), 0);
+        }
+        CHECK_EQUAL(plait_executor_close(pool), 0);
+}
+
+static int start_the_setter(void *arg)
+{
+        plait_group **group = arg;
+
+        plait_ignore(plait_yield());
+        plait_group_start(*group, set_event, group[1], 0);
+        return plait_event_wait((plait_event *)(void *)group[1]);
+}
+
+/* The task for which there is no thread is started when its group's waiter sleeps already. */
+TEST(a_task_started_in_a_full_pool_wakes_who_waits)
+{
+        plait_executor *pool = open_small();
+        plait_event event = {0};
+
+        {
+                PLAIT_GROUP(group, .executor = pool);
+                void *both[2] = {&group, &event};
+
+                for (int i = 0; i < FULL - 1; i++)
+                        plait_group_start(&group, task_wait_event, &event, sizeof event);
+                plait_group_start(&group, start_the_setter, both, sizeof both);
+                CHECK_EQUAL(plait_group_wait(&group), 0);
+        }
+        CHECK_EQUAL(plait_executor_close(pool), 0);
+}

@@ -171,7 +171,8 @@ static void seam_poll(struct plait__loop *loop, plait_time until)
         if (arm_sources(loop)) {
                 if (loop->blocks && !loop->blocks(loop, true) && until - loop->now > ASK_AGAIN)
                         until = loop->now + ASK_AGAIN;
-                sleep_until(loop, until);
+                if (!loop->ready || !loop->blocks)      /* else what it told woke a strand of this very loop */
+                        sleep_until(loop, until);
                 if (loop->blocks)
                         loop->blocks(loop, false);
         }

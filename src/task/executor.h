@@ -11,6 +11,15 @@
 #include "plait/map.h"
 #include "plait/task.h"
 
+/* What strands that wait on a group of an executor want to be woken for. */
+enum plait__watch_for {
+        PLAIT__WATCH_STUCK,                     /* no thread is going to begin a task soon */
+        PLAIT__WATCH_ROOM,                      /* a task that is started would begin at once */
+        PLAIT__WATCHES
+};
+
+struct plait__strand;
+
 struct plait__executor_class {
         bool fresh;                             /* each task has a thread or process of its own */
         bool local;                             /* tasks run on the loop of the thread that opened the group */
@@ -44,6 +53,13 @@ struct plait__executor_class {
         /* A task of the group that has not begun and will not soon: taken back, or NULL. For a group that was cancelled, and
          * (`full`) for a waiter when no thread can be had. NULL: never. */
         struct plait_task *(*take_back)(struct plait_executor *self, plait_group *group, bool full);
+
+        /* The strand is woken for that, whenever it comes about, by strand.slot in a list of the executor's. NULL: never. */
+        void (*watch)(struct plait_executor *self, struct plait__strand *strand, enum plait__watch_for what);
+        void (*unwatch)(struct plait_executor *self, struct plait__strand *strand, enum plait__watch_for what);
+
+        /* Whether a task would begin at once. NULL: yes. With its group locked. */
+        bool (*has_room)(struct plait_executor *self);
 
         /* A whole map at once, better than task by task; NULL: the general one serves. */
         int (*map)(const plait_map_options *options, plait_fn *fn, void *items, size_t count, size_t size);

@@ -67,7 +67,9 @@ void plait_group_open(plait_group *group)
         memset(group->private_, 0, sizeof group->private_);
         if (!group->executor)
                 group->executor = plait_coroutines();
-        bound = group->limit ? group->limit : group->executor->class->width(group->executor);
+        bound = group->limit;
+        if (!bound && !group->executor->class->take_back)       /* else its tasks stand in the executor's own line */
+                bound = group->executor->class->width(group->executor);
         inner->bound = bound > UINT32_MAX ? 0 : (uint32_t)bound;
         inner->loop = loop;
         inner->scope.group_local = group->executor->class->local && !group->detached;
@@ -104,8 +106,11 @@ static bool some_ended(struct plait__group *group, void *object)
 
 static bool has_room(struct plait__group *group, void *object)
 {
-        (void)object;
-        return !group->bound || group->begun < group->bound;
+        plait_executor *executor = ((plait_group *)object)->executor;
+
+        if (group->bound && group->begun >= group->bound)
+                return false;
+        return !executor->class->has_room || executor->class->has_room(executor);
 }
 
 static void free_tasks(plait_group *group, struct plait__loop *loop)
@@ -218,7 +223,7 @@ static int next_task(const char *call, plait_group *group, plait_task **ret)
                 plait__yield(strand);
                 return rc;
         }
-        rc = plait__group_park(strand, group, group, some_ended, &inner->scope, true);
+        rc = plait__group_park(strand, group, group, some_ended, &inner->scope, PLAIT__WATCH_STUCK);
         if (rc < 0)
                 return rc;
         plait__group_lock(inner);
@@ -256,7 +261,7 @@ int plait_group_room(plait_group *group)
 
         check_owner(__func__, group, strand);
         rc = plait__enter(strand);
-        return rc < 0 ? rc : plait__group_park(strand, group, group, has_room, NULL, true);
+        return rc < 0 ? rc : plait__group_park(strand, group, group, has_room, NULL, PLAIT__WATCH_ROOM);
 }
 
 /* ---- the block that PLAIT_GROUP is in */

@@ -11,6 +11,7 @@
 #include "core/record.h"
 #include "core/scope.h"
 #include "plait/group.h"
+#include "task/executor.h"
 
 /* A group may post for ever, so not all that fails of it can be kept: of posted tasks only those among so many failures. A
  * record is 256 bytes. */
@@ -111,10 +112,11 @@ void plait__wake_below(struct plait__strand *strand, const struct plait__scope *
 void plait__tree_add(struct plait__strand *owner, plait_group *group);
 void plait__tree_remove(struct plait__strand *owner, plait_group *group);
 
-/* Parks on the group until `done` (asked with the group locked) says so. `cancellable`: or until the strand's scopes other
- * than `skip` have ended: then that is returned. */
+/* Parks on the group until `done` (asked with the group locked) says so, or until the strand's scopes other than `skip` have ended:
+ * then that is returned, and by who waits for room even if there is some. Who waits for tasks runs those that nobody else can. */
 int plait__group_park(struct plait__strand *strand, plait_group *group, void *object,
-                      bool (*done)(struct plait__group *group, void *object), const struct plait__scope *skip, bool cancellable);
+                      bool (*done)(struct plait__group *group, void *object), const struct plait__scope *skip,
+                      enum plait__watch_for what);
 
 /* The group's last steps, for plait_call() and map: waits for all (`cancellable`: cut short, it cancels and goes on), then
  * takes the group apart. Between the two the tasks can still be read. */

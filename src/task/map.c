@@ -146,7 +146,8 @@ static void tell_progress(struct map *map, struct plait__strand *strand)
         size_t ended;
 
         do {
-                plait_ignore(plait__group_park(strand, &map->group, &map->group, has_news, &plait__group_of(&map->group)->scope, true));
+                plait_ignore(plait__group_park(strand, &map->group, &map->group, has_news, &plait__group_of(&map->group)->scope,
+                                               PLAIT__WATCH_STUCK));
                 ended = plait__load(&map->ended);
                 if (ended != plait__load(&map->told)) {
                         plait__store(&map->told, ended);

@@ -348,7 +348,7 @@ int plait_task_wait(plait_task *task, int *ret)
         if (rc == 0 && task && !keeps_open(strand, task->group))
                 return plait__task_wait_outside(strand, task, ret);
         if (rc == 0 && task)
-                rc = plait__group_park(strand, task->group, task, task_done, NULL, true);
+                rc = plait__group_park(strand, task->group, task, task_done, NULL, PLAIT__WATCH_STUCK);
         if (rc == 0 && ret)
                 *ret = plait_task_result(task);
         return rc;

@@ -25,35 +25,6 @@ static void waiter_remove(struct plait__group *group, struct plait__strand *stra
         link->next = strand->wait.next;
 }
 
-int plait__group_park(struct plait__strand *strand, plait_group *group, void *object,
-                      bool (*done)(struct plait__group *group, void *object), const struct plait__scope *skip, bool cancellable)
-{
-        struct plait__group *inner = plait__group_of(group);
-        plait_time until = !cancellable ? PLAIT_FOREVER : skip ? plait__scope_reach(strand, skip) : strand->deadline;
-        int rc = 0;
-
-        plait__group_lock(inner);
-        if (done(inner, object)) {
-                plait__group_unlock(inner);
-                return 0;
-        }
-        waiter_add(inner, strand, object);
-        while (!done(inner, object)) {
-                plait__group_unlock(inner);
-                rc = cancellable ? plait__scope_state(strand, skip) : 0;
-                if (rc == 0)
-                        plait__park(strand, object == group ? PLAIT__ON_GROUP : PLAIT__ON_TASK, until);
-                plait__group_lock(inner);
-                if (rc < 0)
-                        break;
-        }
-        if (done(inner, object))
-                rc = 0;
-        waiter_remove(inner, strand);
-        plait__group_unlock(inner);
-        return rc;
-}
-
 /* A task that no thread is going to begin soon: of a group that has ended, or when the pool has no thread to give (then it
  * runs here, as a coroutine). */
 static bool take_back(struct plait__strand *strand, plait_group *group)
@@ -71,6 +42,54 @@ static bool take_back(struct plait__strand *strand, plait_group *group)
         return true;
 }
 
+/* The executor tells the strand while it waits; the group has tasks that are not ended, which keep the executor there. */
+static bool watch(struct plait__strand *strand, plait_group *group, enum plait__watch_for what)
+{
+        if (plait__group_of(group)->scope.group_local || !group->executor->class->watch)
+                return false;
+        group->executor->class->watch(group->executor, strand, what);
+        return true;
+}
+
+int plait__group_park(struct plait__strand *strand, plait_group *group, void *object,
+                      bool (*done)(struct plait__group *group, void *object), const struct plait__scope *skip,
+                      enum plait__watch_for what)
+{
+        struct plait__group *inner = plait__group_of(group);
+        plait_time until = skip ? plait__scope_reach(strand, skip) : strand->deadline;
+        plait_executor *executor = group->executor;
+        bool watches;
+        int rc = 0;
+
+        plait__group_lock(inner);
+        if (done(inner, object)) {
+                plait__group_unlock(inner);
+                return 0;
+        }
+        waiter_add(inner, strand, object);
+        watches = watch(strand, group, what);
+        while (!done(inner, object)) {
+                plait__group_unlock(inner);
+                while (watches && what == PLAIT__WATCH_STUCK && take_back(strand, group))
+                        ;
+                rc = plait__scope_state(strand, skip);
+                if (rc == 0)
+                        plait__park(strand, object == group ? PLAIT__ON_GROUP : PLAIT__ON_TASK, until);
+                plait__group_lock(inner);
+                if (rc < 0)
+                        break;
+        }
+        if (what == PLAIT__WATCH_ROOM)
+                rc = plait__scope_state(strand, skip);
+        else if (done(inner, object))
+                rc = 0;                         /* what completed is not thrown away */
+        waiter_remove(inner, strand);
+        plait__group_unlock(inner);
+        if (watches)
+                executor->class->unwatch(executor, strand, what);
+        return rc;
+}
+
 /* The group's own deadline is its tasks' business, but for those that have not begun. */
 static plait_time next_look(struct plait__strand *strand, const struct plait__group *group, plait_time until)
 {
@@ -85,11 +104,14 @@ void plait__group_wait_all(struct plait__strand *strand, plait_group *group, boo
 {
         struct plait__group *inner = plait__group_of(group);
         plait_time until = cancellable ? plait__scope_reach(strand, &inner->scope) : PLAIT_FOREVER;
+        plait_executor *executor = group->executor;
+        bool watches = false;
         int rc;
 
         plait__group_lock(inner);
         if (inner->live) {
                 waiter_add(inner, strand, group);
+                watches = watch(strand, group, PLAIT__WATCH_STUCK);
                 do {
                         plait__group_unlock(inner);
                         rc = cancellable ? plait__scope_state(strand, &inner->scope) : 0;
@@ -106,6 +128,8 @@ void plait__group_wait_all(struct plait__strand *strand, plait_group *group, boo
                 waiter_remove(inner, strand);
         }
         plait__group_unlock(inner);
+        if (watches)
+                executor->class->unwatch(executor, strand, PLAIT__WATCH_STUCK);
 }
 
 void plait__group_wake_locked(struct plait__group *group)
