@@ -24,7 +24,16 @@ static plait_executor *executor;
 static plait_executor_options executor_options = {.kind = PLAIT_THREADS};
 static plait_map_options map_options;
 static plait_failure failure;
-static int item;
+static int item, signal_number = SIGUSR1;
+
+static int pull_none(void *arg, void *to)
+{
+        (void)arg;
+        (void)to;
+        return 0;
+}
+
+static plait_map_source source = {.pull = pull_none};
 
 /* ---- the calls */
 
@@ -55,7 +64,9 @@ static int item;
         BOTH(RESULT, plait_group_room, &group)                                                                         \
         BOTH(RESULT, plait_group_wait, &group)                                                                         \
         BOTH(RESULT, plait_group_next, &group, &task)                                                                  \
+        BOTH(RESULT, plait_group_next_failed, &group, &task)                                                           \
         BOTH(CALL, plait_group_cancel, plait_group_cancel(&group))                                                     \
+        BOTH(CALL, plait_background, plait_background())                                                               \
         BOTH(RESULT, plait_group_failures, &group, &failure, 1)                                                        \
         BOTH(RESULT, plait_task_result, task)                                                                          \
         BOTH(CALL, plait_task_arg, plait_task_arg(task))                                                               \
@@ -70,6 +81,11 @@ static int item;
         BOTH(RESULT, plait_call_or_leave, NULL, task_return, NULL, 0)                                                  \
         BOTH(RESULT, plait_map, NULL, task_return, &item, 1, sizeof item)                                              \
         BOTH(RESULT, plait_map_with, &map_options, task_return, &item, 1, sizeof item)                                 \
+        BOTH(RESULT, plait_map_stream, NULL, task_return, sizeof item, &source)                                        \
+        BOTH(CALL, plait_signal_catch, plait_signal_catch(&signal_number, 1))                                          \
+        BOTH(RESULT, plait_signal_wait, &signal_number, 1)                                                             \
+        BOTH(RESULT, plait_signal_cancels, &group)                                                                     \
+        BOTH(RESULT, plait_signal_last)                                                                                \
         BOTH(CALL, plait_scope_enter, plait_scope_enter(&other_scope, PLAIT_S))                                        \
         BOTH(CALL, plait_scope_enter_shield, plait_scope_enter_shield(&other_scope, PLAIT_S))                          \
         BOTH(RESULT, plait_scope_leave, &scope)                                                                        \
@@ -149,11 +165,21 @@ static void check_calls(void)
         }
 }
 
-/* Once: the test's second run would have a loop. */
-TEST(no_call_may_follow_a_fork_of_a_process_without_a_loop, .once = true, .seconds = 60)
+static void use_plait_in_peace(void)
 {
+        int number = 3;
+
+        CHECK_EQUAL(plait_call(plait_threads(), task_square, &number, sizeof number), 0);
+        CHECK_EQUAL(number, 9);
+}
+
+/* A daemon, or a test's process: whose parent had not used plait. Once: the second run would have a loop. */
+TEST(a_fork_before_the_first_use_is_no_matter, .once = true)
+{
+        char words[4096];
+
         CHECK(!plait__loop_here);
-        check_calls();
+        CHECK_EQUAL(in_child(use_plait_in_peace, words, sizeof words), 0);
 }
 
 TEST(no_call_may_follow_a_fork_of_a_process_that_uses_plait, .seconds = 60)

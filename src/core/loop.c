@@ -40,7 +40,6 @@ static struct plait__loop *unused;              /* loops of threads that ended *
 static plait__spin guard;                       /* of unused, and of the first use */
 static pthread_key_t key;
 static bool prepared;
-static bool watches_forks;
 
 /* ---- the default seams */
 
@@ -289,21 +288,13 @@ static void child_of_fork(void)
         plait__loop_here = NULL;                /* so that every call comes by plait__loop_check() */
 }
 
-/* From the beginning, so that a parent that has made no loop is covered too; before other constructors, which may fork. */
-__attribute__((constructor(101))) static void watch_forks(void)
-{
-        if (!watches_forks)
-                watches_forks = pthread_atfork(NULL, NULL, child_of_fork) == 0;
-}
-
 static struct plait__loop *loop_memory(void)
 {
         struct plait__loop *loop;
 
         plait__spin_acquire(&guard);
         if (!prepared) {
-                watch_forks();                  /* there may not have been the memory for it */
-                prepared = pthread_key_create(&key, thread_ends) == 0 && watches_forks;
+                prepared = pthread_key_create(&key, thread_ends) == 0 && pthread_atfork(NULL, NULL, child_of_fork) == 0;
                 unused = &first;
                 plait__store(&all, &first);
         }

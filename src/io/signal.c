@@ -265,5 +265,6 @@ int plait_signal_cancels(plait_group *group)
 
 int plait_signal_last(void)
 {
+        plait__not_forked(__func__);
         return plait__load(&cancels.last);
 }

@@ -10,6 +10,7 @@ plait_group *plait_background(void)
         static plait_group background = {.detached = true, .keep_going = true, .name = "background"};
         static plait__spin guard;
 
+        plait__not_forked(__func__);
         plait__spin_acquire(&guard);
         if (plait__load(&plait__group_of(&background)->scope.group_state) != PLAIT__GROUP_OPEN) {
                 background.executor = plait_threads();
