@@ -219,6 +219,93 @@ TEST_ON_ALL_EXECUTORS(a_maps_time_is_the_whole_maps)
                 CHECK(results[i] == -ECANCELED && !items[i].out);
 }
 
+/* Computes until its time is long over, and has succeeded nevertheless. */
+static int outlast(void *arg)
+{
+        plait_time over;
+
+        while (plait_cancelled() == 0)
+                ;
+        over = plait_now();
+        while (plait_now() < over + 50 * PLAIT_MS)
+                ;
+        ((struct item *)arg)->out = 1;
+        return 0;
+}
+
+static int outlast_all_but_the_first(void *arg)
+{
+        struct item *item = arg;
+
+        return item->in ? outlast(arg) : 0;
+}
+
+TEST_ON_ALL_EXECUTORS(what_all_succeeded_is_no_time_out)
+{
+        struct item item = {1, 0};
+        int result = 1;
+        plait_failure failure = {.result = 5};
+        plait_map_options options = {.executor = test_executor(), .within = test_slower() * 200 * PLAIT_MS, .results = &result,
+                                     .failure = &failure};
+
+        CHECK_EQUAL(plait_map_with(&options, outlast, &item, 1, sizeof item), 0);
+        CHECK_EQUAL(item.out, 1);
+        CHECK_EQUAL(result, 0);
+        CHECK_EQUAL(failure.result, 0);
+}
+
+/* The one thread of the pool runs both items; a second runner of the map gets no place before the time is over. */
+TEST(nor_is_a_runner_that_found_nothing_left)
+{
+        struct item items[2] = {{0, 0}, {1, 0}};
+        plait_executor *executor;
+        plait_executor_options pool = {.kind = PLAIT_THREADS, .workers = 1};
+        plait_map_options options = {.within = test_slower() * 100 * PLAIT_MS, .limit = 2, .chunk = 1};
+
+        CHECK_EQUAL(plait_executor_open(&executor, &pool), 0);
+        options.executor = executor;
+        CHECK_EQUAL(plait_map_with(&options, outlast_all_but_the_first, items, 2, sizeof items[0]), 0);
+        CHECK_EQUAL(items[1].out, 1);
+        CHECK_EQUAL(plait_executor_close(executor), 0);
+}
+
+struct hogged { plait_executor *executor; plait_time until; int rc, results[2]; };
+
+static int map_beside_a_hog(void *arg)
+{
+        struct hogged *hogged = arg;
+        struct item items[2] = {{0}};
+        plait_map_options options = {.executor = hogged->executor, .within = test_slower() * 100 * PLAIT_MS, .chunk = 1,
+                                     .results = hogged->results};
+
+        hogged->until = plait_now() + test_slower() * 200 * PLAIT_MS;
+        hogged->rc = plait_map_with(&options, wait_in_item, items, 2, sizeof items[0]);
+        return 0;
+}
+
+/* Lets no other strand of its thread see the clock before all is over. */
+static int hog(void *arg)
+{
+        struct hogged *hogged = arg;
+
+        while (plait_now() < hogged->until)
+                ;
+        return 0;
+}
+
+TEST_ON_ALL_EXECUTORS(a_time_out_that_only_the_items_noticed_is_one)
+{
+        struct hogged hogged = {.executor = test_executor()};
+        PLAIT_GROUP(group, .name = "beside");
+
+        plait_group_start(&group, map_beside_a_hog, &hogged, 0);
+        plait_group_start(&group, hog, &hogged, 0);
+        CHECK_EQUAL(plait_group_wait(&group), 0);
+        CHECK_EQUAL(hogged.rc, -ETIMEDOUT);
+        for (int i = 0; i < 2; i++)
+                CHECK(hogged.results[i] == -ETIMEDOUT || hogged.results[i] == -ECANCELED);
+}
+
 static int map_and_wait(void *arg)
 {
         struct item items[4] = {{0}};

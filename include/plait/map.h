@@ -47,8 +47,9 @@ typedef struct plait_map_options {
  * begun never run, and the call returns when those begun have ended; so too when this strand is cancelled or out of
  * time. The array is the caller's again on every return.
  *
- * Returns 0, also for a count of 0; or the first failure in time, never a count; -ETIMEDOUT or -ECANCELED when cut
- * short and no item failed; -EINVAL (a size of 0, a null function, null items with a count) or -ENOMEM, and nothing
+ * Returns 0, also for a count of 0, and when all items were run and succeeded although the time was over by then; or
+ * the first failure in time, never a count; -ETIMEDOUT or -ECANCELED when no item failed but one was cut short, or
+ * never ran for that reason; -EINVAL (a size of 0, a null function, null items with a count) or -ENOMEM, and nothing
  * ran. Failures of processes: -EOWNERDEAD for the one item in which a worker died, -ENOEXEC for a function that another
  * process cannot find; an item that was running when its worker died is unchanged. */
 PLAIT_WAITS int plait_map(plait_executor *executor, plait_fn *fn, void *items, size_t count, size_t size);

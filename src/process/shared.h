@@ -61,6 +61,7 @@ struct plait__map {
         uint32_t keep_going, wants_progress, can_be_killed;
         uint32_t failed_pid;
         _Atomic uint64_t failed;                /* the item that failed first, + 1 */
+        _Atomic int32_t cut;                    /* why the first item was cut short or not begun: -ETIMEDOUT or -ECANCELED */
 };
 
 /* One worker's account of one map: written by it alone. */

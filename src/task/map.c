@@ -31,6 +31,7 @@ struct map {
         _Atomic size_t cursor;                  /* the next item that nobody has */
         _Atomic size_t ended, told;             /* of progress: items, and what the caller was last told */
         _Atomic size_t runners;
+        _Atomic bool cut;                       /* a runner ended with items left, or with one that was cut short */
         plait__spin lock;                       /* of failure */
         plait_failure failure;
 };
@@ -105,8 +106,10 @@ static int run_items(void *arg)
                         rc = plait_cancelled();
                         if (rc == 0)
                                 rc = run_item(map, index);
-                        if (rc < 0)
+                        if (rc < 0) {
+                                plait__store(&map->cut, true);
                                 return rc;
+                        }
                 }
                 if (!fixed) {
                         now = plait__clock_now();
@@ -164,6 +167,16 @@ static size_t limit_of(const plait_map_options *options, const plait_executor *e
         return executor->class->coroutines ? COROUTINES_AT_ONCE : executor->class->width((plait_executor *)(uintptr_t)executor);
 }
 
+/* What the items say: a runner that came too late for its group's end, and for any item, cut nothing short. */
+static int outcome(const struct map *map)
+{
+        if (map->failure.result)
+                return map->failure.result;
+        if (plait__load(&map->cursor) >= map->count && !plait__load(&map->cut))
+                return 0;
+        return plait__group_result(&map->group);
+}
+
 static int general_map(struct plait__strand *strand, const plait_map_options *options, plait_executor *executor, plait_fn *fn, void *items,
                        size_t count, size_t size)
 {
@@ -186,7 +199,7 @@ static int general_map(struct plait__strand *strand, const plait_map_options *op
         if (options->progress)
                 tell_progress(&map, strand);
         plait__group_wait_all(strand, &map.group, true);
-        rc = map.failure.result ? map.failure.result : plait__group_result(&map.group);
+        rc = outcome(&map);
         if (options->progress && plait__load(&map.ended) != plait__load(&map.told))
                 options->progress(options->progress_arg, plait__load(&map.ended), count);
         plait__group_close(&map.group, strand);
