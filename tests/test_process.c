@@ -356,7 +356,30 @@ TEST(a_task_with_a_deadline_of_its_own_is_cut_short_by_it)
 
         plait_group_start_with(&group, &options, sleep_long, &seen, sizeof seen);
         CHECK_EQUAL(plait_group_wait(&group), -ETIMEDOUT);
+        CHECK_EQUAL(plait_group_failures(&group, NULL, 0), 0);
         CHECK_EQUAL(seen, -ETIMEDOUT);
+}
+
+TEST(a_task_whose_own_time_is_over_at_once_never_runs_and_cancels_nobody)
+{
+        plait_executor *executors[] = {plait_processes(), plait_own_process()};
+
+        for (int e = 0; e < 2; e++) {
+                struct square s = {.of = 7};
+                int never = 1, result = 0;
+                plait_task_options options = {.within = -1};
+                plait_task *task;
+                PLAIT_GROUP(group, .executor = executors[e]);
+
+                task = plait_group_start_with(&group, &options, fail_with_bytes, &never, sizeof never);
+                CHECK_EQUAL(plait_task_wait(task, &result), 0);
+                CHECK_EQUAL(result, -ETIMEDOUT);
+                plait_group_start(&group, square, &s, sizeof s);
+                CHECK_EQUAL(plait_group_wait(&group), -ETIMEDOUT);
+                CHECK_EQUAL(plait_group_failures(&group, NULL, 0), 0);
+                CHECK_EQUAL(never, 1);
+                CHECK_EQUAL(s.is, 49);
+        }
 }
 
 TEST(one_that_does_not_look_is_killed)

@@ -77,7 +77,7 @@ struct plait__job {
         uint64_t bytes, size;                   /* the struct, as an offset */
         plait_time deadline;                    /* around the task, as a moment */
         plait_time within;                      /* its own; 0: none */
-        plait_time own_deadline;                /* what became of `within` when it began; 0: none */
+        _Atomic plait_time own_deadline;        /* what became of `within` when it began; 0: none, or it has not begun. Relaxed */
         uint32_t port;
         uint16_t gen;
         uint8_t posted;                         /* runs even if cancelled */

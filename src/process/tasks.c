@@ -59,7 +59,7 @@ static void describe(unsigned job, const struct plait_task *task, const struct p
         shared->function = *function;
         shared->deadline = task->strand.deadline;
         shared->within = task->extra ? task->extra->within : 0;
-        shared->own_deadline = 0;
+        plait__store(&shared->own_deadline, 0);
         shared->port = port;
         shared->posted = (task->strand.flags & PLAIT__POSTED) != 0;
         shared->is_map = 0;
@@ -310,8 +310,10 @@ static int fetch(unsigned job, struct plait_task *task)
         const struct plait__job *shared = plait__job(job);
         bool ran = plait__claim_owner(plait__load(&shared->word)) != PLAIT__OWNER_PARENT && !plait__posted(job)->died;
 
-        if (shared->own_deadline)
-                task->extra->deadline = shared->own_deadline;
+        if (plait__load(&shared->own_deadline)) {
+                task->extra->deadline = plait__load(&shared->own_deadline);
+                plait__scope_begin_task(&task->strand);
+        }
         if (ran && task->size && !shared->posted)
                 memcpy(task->arg, plait__at(plait__region.head, shared->bytes), task->size);
         return shared->result;
