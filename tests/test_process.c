@@ -392,6 +392,39 @@ TEST(one_that_does_not_look_is_killed)
         CHECK_EQUAL(untouched, 0);
 }
 
+/* Its own time counts from when it begins: the one worker has another task until then. */
+TEST(one_that_outlasts_its_own_time_is_killed)
+{
+        plait_executor *executor;
+        plait_executor_options pool = {.kind = PLAIT_PROCESSES, .workers = 1};
+        plait_task_options before = {.within = test_slower() * 100 * PLAIT_MS, .kill_after = 60 * PLAIT_S},
+                           own = {.within = test_slower() * 50 * PLAIT_MS, .kill_after = 10 * PLAIT_MS},
+                           groups = {.within = test_slower() * 50 * PLAIT_MS};
+
+        CHECK_EQUAL(plait_executor_open(&executor, &pool), 0);
+        {
+                int seen = 0, untouched[2] = {0};
+                plait_task *tasks[2];
+                PLAIT_GROUP(group, .executor = executor, .kill_after = PLAIT_MS, .limit = 3);
+
+                plait_group_start_with(&group, &before, sleep_long, &seen, sizeof seen);
+                tasks[0] = plait_group_start_with(&group, &own, never_look, &untouched[0], sizeof untouched[0]);
+                tasks[1] = plait_group_start_with(&group, &groups, never_look, &untouched[1], sizeof untouched[1]);
+                for (int i = 0; i < 2; i++) {
+                        int result = 0;
+
+                        CHECK_EQUAL(plait_task_wait(tasks[i], &result), 0);
+                        CHECK_EQUAL(result, -ETIMEDOUT);
+                        CHECK_EQUAL(plait_task_status(tasks[i]), SIGKILL);
+                        CHECK_EQUAL(untouched[i], 0);
+                }
+                CHECK_EQUAL(plait_group_wait(&group), -ETIMEDOUT);
+                CHECK_EQUAL(plait_group_failures(&group, NULL, 0), 0);
+                CHECK_EQUAL(seen, -ETIMEDOUT);
+        }
+        CHECK_EQUAL(plait_executor_close(executor), 0);
+}
+
 TEST(a_task_is_killed_by_hand)
 {
         int untouched = 0, other = 0;

@@ -9,9 +9,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/sys.h"
 #include "process/function.h"
 #include "process/monitor.h"
+
+#define LOOK_AGAIN PLAIT_MS                     /* a job whose moment to be killed is not known, not sooner than this */
 
 /* ---- the list of jobs */
 
@@ -172,9 +175,30 @@ void plait__job_kill(unsigned job, int reason)
         plait__worker_kill(posted->pool, plait__claim_owner(word) - 1);
 }
 
+/* A task's own time counts from when its worker begins it. Until that is known it is not over sooner than if it began now: the
+ * moment to look again. */
+static plait_time look_at_own(unsigned job, plait_time now)
+{
+        struct plait__job *shared = plait__job(job);
+        struct plait__posted *posted = plait__posted(job);
+        plait_time own = plait__load(&shared->own_deadline), moment;
+
+        if (!own) {
+                moment = plait__clock_after(plait__clock_after(now, shared->within), posted->own_kill_after);
+                return moment > now + LOOK_AGAIN ? moment : now + LOOK_AGAIN;
+        }
+        moment = plait__clock_after(own, posted->own_kill_after);
+        posted->own_kill_after = 0;
+        if (moment < posted->kill_at) {
+                posted->kill_at = moment;
+                posted->kill_reason = -ETIMEDOUT;
+        }
+        return PLAIT_FOREVER;
+}
+
 plait_time plait__pool_kills(struct plait__pool *pool, plait_time now)
 {
-        plait_time next = PLAIT_FOREVER;
+        plait_time next = PLAIT_FOREVER, moment;
         unsigned job, after;
 
         for (job = pool->jobs; job != PLAIT__NO_JOB; job = after) {
@@ -183,6 +207,9 @@ plait_time plait__pool_kills(struct plait__pool *pool, plait_time now)
                         plait__map_reclaim(job);
                         continue;
                 }
+                moment = plait__posted(job)->own_kill_after ? look_at_own(job, now) : PLAIT_FOREVER;
+                if (moment < next)
+                        next = moment;
                 if (plait__posted(job)->kill_at <= now)
                         plait__job_kill(job, plait__posted(job)->kill_reason);
                 else if (plait__posted(job)->kill_at < next)

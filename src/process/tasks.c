@@ -73,6 +73,8 @@ static void describe(unsigned job, const struct plait_task *task, const struct p
                 posted->kill_at = plait__clock_after(shared->deadline, kill_after);
                 posted->kill_reason = -ETIMEDOUT;
         }
+        if (kill_after > 0 && shared->within > 0)
+                posted->own_kill_after = kill_after;
 }
 
 /* With the region locked: cancels a job that is posted. */
@@ -120,7 +122,7 @@ static void offer_and_wake(struct plait__pool *pool, unsigned job)
         plait__pool_offer(pool, job);
         plait__monitor_posted();
         kick = plait__pool_wake(pool, plait__pool_open_tasks(pool));
-        if (kick || plait__posted(job)->kill_at != PLAIT_FOREVER)
+        if (kick || plait__posted(job)->kill_at != PLAIT_FOREVER || plait__posted(job)->own_kill_after)
                 plait__monitor_kick();
 }
 
