@@ -391,6 +391,53 @@ TEST_ON_EXECUTORS(common_is_there_inside_and_only_there)
         free(items);
 }
 
+static int note_common(void *arg)
+{
+        const int *common = plait_task_common();
+
+        ((struct item *)arg)->out = common ? *common : -1;
+        return 0;
+}
+
+/* What is common to the items of a map and to tasks, all inside the item of another map, and to that item. */
+static int look_inside(void *arg)
+{
+        plait_executor *executors[] = {plait_coroutines(), plait_threads(), plait_own_thread()};
+        struct item inner[2], task = {0}, *item = arg;
+        int common = 7;
+
+        for (int e = 0; e < 3; e++) {
+                plait_map_options options = {.executor = executors[e], .common = &common, .common_size = sizeof common};
+                PLAIT_GROUP(group, .executor = executors[e]);
+
+                CHECK_EQUAL(plait_map_with(&options, note_common, inner, 2, sizeof inner[0]), 0);
+                CHECK(inner[0].out == 7 && inner[1].out == 7);
+                CHECK_EQUAL(plait_map(executors[e], note_common, inner, 2, sizeof inner[0]), 0);
+                CHECK(inner[0].out == -1 && inner[1].out == -1);
+                plait_group_start(&group, note_common, &task, sizeof task);
+                CHECK_EQUAL(plait_group_wait(&group), 0);
+                CHECK_EQUAL(task.out, -1);
+                CHECK_EQUAL(plait_call(executors[e], note_common, &task, sizeof task), 0);
+                CHECK_EQUAL(task.out, -1);
+        }
+        return note_common(item);
+}
+
+TEST_ON_ALL_EXECUTORS(common_belongs_to_the_map_whose_item_asks)
+{
+        struct item items[4] = {{0}};
+        int common = 9;
+        plait_map_options options = {.executor = test_executor(), .common = &common, .common_size = sizeof common};
+
+        CHECK_EQUAL(plait_map_with(&options, look_inside, items, 4, sizeof items[0]), 0);
+        for (int i = 0; i < 4; i++)
+                CHECK_EQUAL(items[i].out, 9);
+        options.common = NULL;
+        CHECK_EQUAL(plait_map_with(&options, look_inside, items, 4, sizeof items[0]), 0);
+        for (int i = 0; i < 4; i++)
+                CHECK_EQUAL(items[i].out, -1);
+}
+
 static int map_inside(void *arg)
 {
         struct item items[10];

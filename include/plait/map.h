@@ -82,8 +82,8 @@ typedef struct plait_map_source {
  * the time of the map was over; -EINVAL (a size of 0, a null function, source or pull) or -ENOMEM, and nothing was pulled. */
 PLAIT_WAITS int plait_map_stream(const plait_map_options *options, plait_fn *fn, size_t size, const plait_map_source *source);
 
-/* Inside an item's function: the map's `common`, good until that function returns. NULL if there is none, and outside
- * of a map. */
+/* Inside an item's function: the `common` of the map whose item this strand runs, good until that function returns. NULL
+ * if there is none, outside of a map, and in the tasks of a group that an item's function opened: they are not items. */
 PLAIT_API const void *plait_task_common(void);
 
 #ifdef __cplusplus

@@ -149,9 +149,10 @@ static int run_map(void *arg)
         uint32_t chunk;
 
         plait__common_here = map->common ? plait__at(plait__me.head, map->common) : NULL;
+        plait__store(&plait__common_task, plait__me.task);
         while (claim_chunk(map, job->gen, &chunk, &word) && run_chunk(map, tally, chunk, word) && !plait__worker_tasks_wait())
                 ;
-        plait__common_here = NULL;
+        plait__store(&plait__common_task, NULL);
         return 0;
 }
 

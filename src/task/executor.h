@@ -86,7 +86,9 @@ int plait__threads_open(plait_executor **ret, const plait_executor_options *opti
 void plait__coroutines_group_opens(plait_executor *executor, plait_group *group);
 void plait__coroutines_group_ends(plait_group *group);
 
-/* In a worker process: the map's `common`, which its parent sent; NULL elsewhere. */
+/* In a worker process: the task that runs items of its parent's map, and that map's `common`. Written and, if it is the one
+ * that asks, followed by that task alone; any thread of the worker may ask, so the first is atomic. */
+extern const struct plait_task *_Atomic plait__common_task;
 extern const void *plait__common_here;
 
 /* Filled in by src/process: the task layer does not know it. */

@@ -36,6 +36,7 @@ struct map {
         plait_failure failure;
 };
 
+const struct plait_task *_Atomic plait__common_task;
 const void *plait__common_here;
 
 static int run_items(void *arg);
@@ -127,9 +128,11 @@ const void *plait_task_common(void)
         const struct map *map;
 
         plait__not_forked(__func__);
-        if (plait__common_here)
+        if (!task)
+                return NULL;
+        if (task == plait__load(&plait__common_task))
                 return plait__common_here;
-        if (!task || task->fn != run_items)
+        if (task->fn != run_items)
                 return NULL;
         map = task->arg;
         return map->options->common;
