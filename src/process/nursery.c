@@ -253,11 +253,11 @@ int plait__server_start(struct plait__pool *pool)
 {
         char parent[24], board[24];
         char *argv[] = {(char *)(uintptr_t)PLAIT__WORKER_NAME, parent, board, NULL};
-        const char *path = plait__start_path();
-        int ends[2], rc;
+        const char *path;
+        int ends[2], rc = plait__start_path(&path);
 
-        if (!path)
-                return -ENOTSUP;
+        if (rc < 0)
+                return rc;
         snprintf(parent, sizeof parent, "%ld", plait__sys.getpid());
         snprintf(board, sizeof board, "%zu", (size_t)((char *)pool->board - (char *)plait__region.head));
         rc = (int)plait__sys.socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends);

@@ -56,13 +56,14 @@ plait_executor *plait_own_process(void)
 static int open_pool(plait_executor **ret, const plait_executor_options *options)
 {
         struct plait__pool *pool;
+        const char *path;
         int rc;
 
         if (options->start_method != PLAIT_FORKSERVER)
                 return -ENOTSUP;
         if (options->initializer && options->initializer_arg && !options->initializer_arg_size)
                 return -EFAULT;
-        rc = plait__start_possible();
+        rc = plait__start_path(&path);
         if (rc < 0)
                 return rc;
         pool = plait__sys.alloc(sizeof *pool);
