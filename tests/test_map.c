@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fault.h"
 #include "tasks.h"
 
 struct item { int in, out; };
@@ -190,6 +191,44 @@ TEST(coroutines_take_256_items_at_once)
         most = 0;
         CHECK_EQUAL(plait_map(plait_coroutines(), stay_a_while, items, 600, sizeof items[0]), 0);
         CHECK_EQUAL(most, 256);
+}
+
+static void check_refused(plait_executor *executor, enum fault_kind kind, int error)
+{
+        struct item items[3] = {{0}};
+        int results[3] = {0};
+        plait_failure failure = {.result = 5, .arg = items};
+        plait_map_options options = {.executor = executor, .results = results, .failure = &failure};
+        int rc;
+
+        fault_fail_from(kind, 1, error);
+        rc = plait_map_with(&options, task_never, items, 3, sizeof items[0]);
+        fault_off();
+        CHECK_EQUAL(rc, -error);
+        CHECK_EQUAL(failure.result, -error);
+        CHECK(!failure.arg && !failure.pid && !failure.status);
+        CHECK(strcmp(failure.name, "map") == 0);
+        for (int i = 0; i < 3; i++)
+                CHECK_EQUAL(results[i], -ECANCELED);
+}
+
+TEST(a_map_that_nobody_can_run_says_why)
+{
+        struct { plait_kind kind; enum fault_kind fault; int error; } rows[] = {
+                {PLAIT_PROCESSES, FAULT_alloc, ENOMEM},         /* in the call */
+                {PLAIT_PROCESSES, FAULT_socketpair, EMFILE},    /* no fork server, later */
+        };
+
+        check_refused(plait_own_thread(), FAULT_thread_start, EAGAIN);
+        for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+                plait_executor *executor;
+                plait_executor_options options = {.kind = rows[i].kind, .workers = 1};
+
+                test_note("row %zu", i);
+                CHECK_EQUAL(plait_executor_open(&executor, &options), 0);
+                check_refused(executor, rows[i].fault, rows[i].error);
+                CHECK_EQUAL(plait_executor_close(executor), 0);
+        }
 }
 
 /* ---- cut short */

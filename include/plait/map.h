@@ -26,7 +26,11 @@ typedef struct plait_map_options {
 
         int *results PLAIT__ZERO;               /* `count` of them: each item's result, or -ECANCELED if it never ran */
         int *statuses PLAIT__ZERO;              /* `count` of them: the wait status of a worker that died in it, or 0 */
-        plait_failure *failure PLAIT__ZERO;     /* the first failure; `arg` is the item; `result` 0: no item failed */
+
+        /* The first failure; `arg` is the item. `arg` NULL: no item failed, but the map could not run or go on, for want of
+         * memory or of a thread or process, say. `result` 0: no failure; the map returned 0 or was cut short. */
+        plait_failure *failure PLAIT__ZERO;
+
 
         /* Called on the calling strand, with no lock held, as items end: `ended` of `count`, rising, and once with both
          * equal when all were run. It may wait; the map goes on meanwhile. */

@@ -212,26 +212,26 @@ static int general_map(struct plait__strand *strand, const plait_map_options *op
         return rc;
 }
 
-static int map_with(const char *call, const plait_map_options *options, plait_fn *fn, void *items, size_t count, size_t size)
+/* As if nothing had run. */
+static void write_outputs(const plait_map_options *options, size_t count)
 {
-        static const plait_map_options none;
-        struct plait__strand *strand = plait__strand_here(call);
-        plait_executor *executor;
         size_t i;
-        int rc;
 
-        if (!options)
-                options = &none;
-        if (!fn || size == 0 || (!items && count))
-                return -EINVAL;
-        if (!strand)
-                return -ENOMEM;
         for (i = 0; options->results && i < count; i++)
                 options->results[i] = -ECANCELED;
         if (options->statuses && count)
                 memset(options->statuses, 0, count * sizeof *options->statuses);
         if (options->failure)
                 memset(options->failure, 0, sizeof *options->failure);
+}
+
+static int any_map(struct plait__strand *strand, const plait_map_options *options, plait_fn *fn, void *items, size_t count, size_t size)
+{
+        plait_executor *executor;
+        int rc;
+
+        if (!strand)
+                return -ENOMEM;
         rc = plait__enter(strand);
         if (rc < 0 || count == 0)
                 return rc;
@@ -239,6 +239,27 @@ static int map_with(const char *call, const plait_map_options *options, plait_fn
         if (executor->class->map)
                 return executor->class->map(options, fn, items, count, size);
         return general_map(strand, options, executor, fn, items, count, size);
+}
+
+static int map_with(const char *call, const plait_map_options *options, plait_fn *fn, void *items, size_t count, size_t size)
+{
+        static const plait_map_options none;
+        struct plait__strand *strand = plait__strand_here(call);
+        plait_failure *failure;
+        int rc;
+
+        if (!options)
+                options = &none;
+        if (!fn || size == 0 || (!items && count))
+                return -EINVAL;
+        write_outputs(options, count);
+        rc = any_map(strand, options, fn, items, count, size);
+        failure = options->failure;
+        if (failure && failure->result == 0 && rc < 0 && rc != -ETIMEDOUT && rc != -ECANCELED) {
+                failure->result = rc;           /* no item's */
+                strcpy(failure->name, "map");
+        }
+        return rc;
 }
 
 int plait_map_with(const plait_map_options *options, plait_fn *fn, void *items, size_t count, size_t size)
