@@ -1,6 +1,8 @@
 /* Workers that die: what the task, its siblings and the pool come to know of it. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -137,6 +139,192 @@ TEST(workers_that_die_before_they_are_ready_fail_the_task)
         CHECK_EQUAL(plait_call(executor, add_one, &number, sizeof number), -EOWNERDEAD);
         CHECK_EQUAL(number, 1);
         CHECK_EQUAL(plait_executor_close(executor), 0);
+}
+
+/* ---- running again */
+
+enum then { SUCCEED, FAIL, DIE, WAIT, SPIN, OUTLAST_AND_DIE };
+
+/* Adds a byte to its file; dies if that was one of the first so many; else does what it is to. */
+struct again { char path[40]; int deaths; enum then then; int touched; };
+
+static long runs_of(const struct again *again)
+{
+        int fd = open(again->path, O_RDONLY | O_CLOEXEC);
+        long size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+
+        if (fd >= 0)
+                close(fd);
+        return size;
+}
+
+static int run_of_many(void *arg)
+{
+        struct again *again = arg;
+        int fd = open(again->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+
+        if (fd < 0 || write(fd, "x", 1) != 1)
+                return -EIO;
+        close(fd);
+        again->touched++;
+        if (runs_of(again) <= again->deaths || again->then == DIE)
+                raise(SIGKILL);
+        while (again->then == SPIN)
+                ;
+        while (again->then == OUTLAST_AND_DIE)
+                if (plait_cancelled() < 0)
+                        raise(SIGKILL);
+        return again->then == FAIL ? -EDOM : again->then == WAIT ? plait_sleep(PLAIT_FOREVER) : 7;
+}
+
+static struct again again_with(int deaths, enum then then)
+{
+        struct again again = {.deaths = deaths, .then = then};
+
+        snprintf(again.path, sizeof again.path, "/tmp/plait-again-%d", (int)getpid());
+        unlink(again.path);
+        return again;
+}
+
+static plait_executor *(*const in_processes[])(void) = {plait_processes, plait_own_process};
+
+TEST(a_task_may_be_tried_again_when_its_worker_dies)
+{
+        for (int e = 0; e < 2; e++) {
+                struct again again = again_with(2, SUCCEED);
+                plait_task_options options = {.retries = 2};
+                PLAIT_GROUP(group, .executor = in_processes[e]());
+                plait_task *task = plait_group_start_with(&group, &options, run_of_many, &again, sizeof again);
+                int result = 0;
+
+                CHECK_EQUAL(plait_task_wait(task, &result), 0);
+                CHECK_EQUAL(result, 7);
+                CHECK_EQUAL(plait_task_status(task), 0);
+                CHECK_EQUAL(plait_group_wait(&group), 0);
+                CHECK_EQUAL(plait_group_failures(&group, NULL, 0), 0);
+                CHECK_EQUAL(again.touched, 1);          /* the struct is that of the last run */
+                CHECK_EQUAL(runs_of(&again), 3);
+                unlink(again.path);
+        }
+}
+
+TEST(when_all_tries_are_used_up_the_last_death_is_told)
+{
+        for (int e = 0; e < 2; e++) {
+                struct again again = again_with(0, DIE);
+                plait_failure failure;
+                plait_task_options options = {.retries = 2};
+                PLAIT_GROUP(group, .executor = in_processes[e]());
+
+                plait_group_start_with(&group, &options, run_of_many, &again, sizeof again);
+                CHECK_EQUAL(plait_group_wait(&group), -EOWNERDEAD);
+                CHECK_EQUAL(plait_group_failures(&group, &failure, 1), 1);
+                CHECK_EQUAL(failure.status, SIGKILL);
+                CHECK(failure.pid > 0);
+                CHECK_EQUAL(again.touched, 0);
+                CHECK_EQUAL(runs_of(&again), 3);
+                unlink(again.path);
+        }
+}
+
+TEST(an_ordinary_failure_is_not_tried_again)
+{
+        struct again again = again_with(1, FAIL);
+        plait_task_options options = {.retries = 5};
+        PLAIT_GROUP(group, .executor = plait_processes());
+
+        plait_group_start_with(&group, &options, run_of_many, &again, sizeof again);
+        CHECK_EQUAL(plait_group_wait(&group), -EDOM);
+        CHECK_EQUAL(runs_of(&again), 2);
+        unlink(again.path);
+}
+
+static void wait_for_runs(const struct again *again, long runs)
+{
+        while (runs_of(again) < runs)
+                CHECK_EQUAL(plait_sleep(PLAIT_MS), 0);
+}
+
+TEST(what_plait_has_killed_is_not_tried_again)
+{
+        struct again again = again_with(1, SPIN);
+        plait_task_options options = {.retries = 5};
+        PLAIT_GROUP(group, .executor = plait_processes(), .keep_going = true, .kill_after = PLAIT_MS);
+        plait_task *task = plait_group_start_with(&group, &options, run_of_many, &again, sizeof again);
+        int result = 0;
+
+        wait_for_runs(&again, 2);
+        CHECK_EQUAL(plait_task_kill(task), 0);
+        CHECK_EQUAL(plait_task_wait(task, &result), 0);
+        CHECK_EQUAL(result, -ECANCELED);
+        CHECK_EQUAL(plait_task_status(task), SIGKILL);
+        CHECK_EQUAL(runs_of(&again), 2);
+
+        options.within = test_slower() * 100 * PLAIT_MS;
+        again = again_with(0, SPIN);
+        task = plait_group_start_with(&group, &options, run_of_many, &again, sizeof again);
+        CHECK_EQUAL(plait_task_wait(task, &result), 0);
+        CHECK_EQUAL(result, -ETIMEDOUT);
+        CHECK_EQUAL(runs_of(&again), 1);
+
+        again = again_with(0, WAIT);
+        options.within = 0;
+        task = plait_group_start_with(&group, &options, run_of_many, &again, sizeof again);
+        wait_for_runs(&again, 1);
+        plait_task_cancel(task);
+        CHECK_EQUAL(plait_task_wait(task, &result), 0);
+        CHECK_EQUAL(result, -ECANCELED);
+        CHECK_EQUAL(runs_of(&again), 1);
+        CHECK_EQUAL(plait_group_wait(&group), -ETIMEDOUT);
+        CHECK_EQUAL(plait_group_failures(&group, NULL, 0), 0);
+        unlink(again.path);
+}
+
+TEST(nor_is_what_is_out_of_time_and_all_tries_have_one_time)
+{
+        struct again again = again_with(0, OUTLAST_AND_DIE);
+        plait_task_options options = {.retries = 5, .within = test_slower() * 100 * PLAIT_MS};
+        PLAIT_GROUP(group, .executor = plait_processes(), .keep_going = true);
+        plait_task *task = plait_group_start_with(&group, &options, run_of_many, &again, sizeof again);
+        int result = 0;
+
+        CHECK_EQUAL(plait_task_wait(task, &result), 0);
+        CHECK_EQUAL(result, -EOWNERDEAD);
+        CHECK_EQUAL(runs_of(&again), 1);
+        again = again_with(1, WAIT);
+        task = plait_group_start_with(&group, &options, run_of_many, &again, sizeof again);
+        CHECK_EQUAL(plait_task_wait(task, &result), 0);
+        CHECK_EQUAL(result, -ETIMEDOUT);
+        CHECK_EQUAL(runs_of(&again), 2);
+        CHECK_EQUAL(plait_group_wait(&group), -EOWNERDEAD);
+        CHECK_EQUAL(plait_group_failures(&group, NULL, 0), 1);
+        unlink(again.path);
+}
+
+TEST(a_pool_that_is_closed_at_once_tries_nothing_again)
+{
+        plait_executor *executor;
+        plait_executor_options pool = {.kind = PLAIT_PROCESSES, .workers = 2};
+        plait_task_options options = {.retries = UINT_MAX};
+        struct again again = again_with(0, DIE);
+        int rc;
+
+        CHECK_EQUAL(plait_executor_open(&executor, &pool), 0);
+        {
+                PLAIT_GROUP(group, .executor = executor, .keep_going = true);
+
+                for (int i = 0; i < 5; i++)
+                        plait_group_start_with(&group, &options, run_of_many, &again, sizeof again);
+                wait_for_runs(&again, 20);
+                {
+                        PLAIT_WITHIN(PLAIT_MS);
+
+                        CHECK_EQUAL(plait_executor_close(executor), -ETIMEDOUT);
+                }
+                rc = plait_group_wait(&group);
+                CHECK(rc == -EOWNERDEAD || rc == -ECANCELED);
+        }
+        unlink(again.path);
 }
 
 /* ---- killing from outside */

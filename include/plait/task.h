@@ -24,7 +24,12 @@ typedef struct plait_task_options {
         plait_time within PLAIT__ZERO;          /* counts from when the task begins; 0: none; negative: over at once */
         plait_time kill_after PLAIT__ZERO;      /* processes: in place of the group's; 0: the group's */
         size_t stack_bytes PLAIT__ZERO;         /* coroutines, own threads: as in the executor's; 0: the executor's */
-        unsigned retries PLAIT__ZERO;           /* processes: run again so many times after its worker died; 0: never */
+
+        /* Processes: the task is run again so many times after its worker died by itself (-EOWNERDEAD; never after plait
+         * killed it). For tasks that may run twice. Each run is given the struct as the caller left it; what comes back is
+         * the last run's, and plait_task_pid() and _status() tell of the last death if all runs died. The time of `within`
+         * goes on over all runs; a task that is cancelled or out of time is not run again. */
+        unsigned retries PLAIT__ZERO;
 } plait_task_options;
 
 /* One task that failed: plait_group_failures(), plait_map_with(). */

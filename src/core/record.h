@@ -21,7 +21,7 @@
 #include "plait/group.h"
 #include "plait/task.h"
 
-#define PLAIT__RECORD_VERSION 1
+#define PLAIT__RECORD_VERSION 2
 
 struct plait__loop;
 struct plait__stack;
@@ -119,6 +119,7 @@ struct plait__extra {                           /* what few tasks have */
         size_t stack_bytes;
         pid_t pid;
         char name[32];
+        unsigned retries;                       /* runs left after its worker died */
 };
 
 struct plait_task {

@@ -19,7 +19,8 @@ static int set_extra(struct plait_task *task, const plait_task_options *options)
 {
         struct plait__extra *extra;
 
-        if (!options || (!options->name && !options->within && !options->kill_after && !options->stack_bytes))
+        if (!options || (!options->name && !options->within && !options->kill_after && !options->stack_bytes &&
+                         !options->retries))
                 return 0;
         extra = plait__record_extra(task);
         if (!extra)
@@ -27,6 +28,7 @@ static int set_extra(struct plait_task *task, const plait_task_options *options)
         extra->within = options->within;
         extra->kill_after = options->kill_after;
         extra->stack_bytes = options->stack_bytes;
+        extra->retries = options->retries;
         if (options->name)
                 strncpy(extra->name, options->name, sizeof extra->name - 1);
         return 0;
