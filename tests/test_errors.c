@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/spawn.h"
 #include "fault.h"
 #include "tasks.h"
 
@@ -209,17 +210,18 @@ TEST(what_is_refused_does_not_show_in_errno)
 static _Atomic unsigned spawns;
 
 /* As posix_spawn() is where vfork() is a fork(): it does not hear that exec() was refused. */
-static int spawn_unheard(pid_t *ret, const char *path, char *const argv[], const int *fds, int count)
+static int spawn_unheard(struct plait__spawned *ret, bool hidden, const char *path, char *const argv[], const int *fds, int count)
 {
         pid_t child = fork();
 
+        (void)hidden;
         (void)path;
         (void)argv;
         (void)fds;
         (void)count;
         if (child == 0)
                 _exit(127);
-        *ret = child;
+        *ret = (struct plait__spawned){.pid = child, .child = child};
         spawns++;
         return child < 0 ? -errno : 0;
 }

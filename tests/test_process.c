@@ -6,8 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/spawn.h"
+#include "base/sys.h"
 #include "plait.h"
 #include "test.h"
 
@@ -276,6 +279,41 @@ TEST(a_task_in_a_worker_starts_groups_of_coroutines_and_threads)
 
         CHECK_EQUAL(plait_call(plait_processes(), start_groups_inside, &s, sizeof s), 0);
         CHECK_EQUAL(s.is, 280);
+}
+
+/* A program that waits for all its children, or reaps whatever ends, does not meet plait's. */
+TEST(wait_does_not_see_the_fork_server)
+{
+        struct square s = {.of = 7};
+        int status;
+        pid_t child;
+
+        CHECK_EQUAL(plait_call(plait_processes(), square, &s, sizeof s), 0);
+        CHECK(waitpid(-1, &status, WNOHANG) == -1 && errno == ECHILD);
+        child = fork();
+        if (child == 0)
+                _exit(5);
+        CHECK_EQUAL(wait(&status), child);
+        CHECK_EQUAL(status, 5 << 8);
+        CHECK(wait(&status) == -1 && errno == ECHILD);
+}
+
+TEST(a_hidden_program_is_waited_for_by_its_keeper)
+{
+        char *argv[] = {"true", NULL}, *none[] = {"none", NULL};
+        struct plait__spawned spawned;
+        int status;
+
+        CHECK_EQUAL(plait__spawn(&spawned, true, "/bin/true", argv, NULL, 0), 0);
+        CHECK(spawned.pid != spawned.child);
+        CHECK_EQUAL(waitpid(spawned.child, &status, __WALL), spawned.child);
+        CHECK_EQUAL(status, 0);
+        plait__sys.free(spawned.keeper);
+        CHECK_EQUAL(plait__spawn(&spawned, true, "/nowhere/none", none, NULL, 0), -ENOENT);
+        CHECK(waitpid(-1, &status, __WALL | WNOHANG) == -1 && errno == ECHILD);
+        CHECK_EQUAL(plait__spawn(&spawned, false, "/bin/true", argv, NULL, 0), 0);
+        CHECK_EQUAL(spawned.pid, spawned.child);
+        CHECK_EQUAL(wait(&status), spawned.child);
 }
 
 /* ---- cancel and deadline */

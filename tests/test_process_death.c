@@ -345,23 +345,37 @@ static int children_of(pid_t parent, pid_t *ret, int max)
         return count;
 }
 
-static pid_t server_of(pid_t pid)
+static bool first_line_is(pid_t pid, const char *file_name, const char *expected)
 {
-        pid_t pids[16], found = 0;
-        char path[64], name[16];
+        char path[64], line[32] = "";
+        FILE *file;
+
+        snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, file_name);
+        file = fopen(path, "re");
+        if (!file)
+                return false;
+        if (fgets(line, sizeof line, file))
+                line[strcspn(line, "\n")] = 0;
+        fclose(file);
+        return strcmp(line, expected) == 0;
+}
+
+/* The process that stands between a program and its fork server, so that wait() does not see that. */
+static pid_t keeper_of(pid_t pid)
+{
+        pid_t pids[16];
         int count = children_of(pid, pids, 16);
 
-        for (int i = 0; i < count && !found; i++) {
-                FILE *file;
+        while (count > 0 && !first_line_is(pids[count - 1], "comm", "plait-keeper"))
+                count--;
+        return count > 0 ? pids[count - 1] : 0;
+}
 
-                snprintf(path, sizeof path, "/proc/%d/cmdline", (int)pids[i]);
-                file = fopen(path, "re");
-                if (file && fgets(name, sizeof name, file) && strcmp(name, "plait-worker") == 0)
-                        found = pids[i];
-                if (file)
-                        fclose(file);
-        }
-        return found;
+static pid_t server_of(pid_t pid)
+{
+        pid_t keeper = keeper_of(pid), server;
+
+        return keeper && children_of(keeper, &server, 1) == 1 && first_line_is(server, "cmdline", "plait-worker") ? server : 0;
 }
 
 static int slow_add(void *arg)
@@ -398,6 +412,18 @@ TEST(the_death_of_the_fork_server_is_survived)
         CHECK_EQUAL(done + dead, 40);
         CHECK(done > 0);
         plait_ignore(plait_group_wait(&group));
+}
+
+/* The server of a keeper that has died ends when it is needed next, and the pool gets another. */
+TEST(the_death_of_the_keeper_is_survived)
+{
+        int number = 1;
+
+        CHECK_EQUAL(plait_call(plait_own_process(), add_one, &number, sizeof number), 0);
+        CHECK(keeper_of(getpid()));
+        kill(keeper_of(getpid()), SIGKILL);
+        CHECK_EQUAL(plait_call(plait_own_process(), add_one, &number, sizeof number), 0);
+        CHECK_EQUAL(number, 3);
 }
 
 /* Until the process, which need not be a child of this one, has ended. */

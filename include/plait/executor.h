@@ -38,9 +38,15 @@
  *   -ECANCELED     plait killed it, `kill_after` a cancel, or for plait_task_kill()
  *
  * An ordinary failure, a negative result, brings its struct back like a success. Inside a worker plait_processes() is
- * a pool of that worker's own, of one worker. A program in which plait cannot start itself again (libplait brought in
- * by dlopen(), a setuid program, or one for another processor that runs under qemu-user) gets -ENOTSUP from each task
- * for processes.
+ * a pool of that worker's own, of one worker.
+ *
+ * A pool that has workers has two processes more: the fork server, whose children they are, and between it and the
+ * program a keeper. So a wait() or waitpid(-1) of the program's own meets none of plait's processes, nor is SIGCHLD sent
+ * for them; with __WALL, and under valgrind, it sees one child, and to take that one's status does no harm. The keeper
+ * has the program's memory in common with it: who adds up the memory of processes must leave it out.
+ *
+ * A program in which plait cannot start itself again (libplait brought in by dlopen(), a setuid program, or one for
+ * another processor that runs under qemu-user) gets -ENOTSUP from each task for processes.
  *
  * At exit() nothing is waited for: threads stop with the process, workers are ended. */
 #ifndef PLAIT_EXECUTOR_H

@@ -37,7 +37,7 @@ typedef struct plait_failure {
         int result PLAIT__ZERO;                 /* the negative errno; 0: nobody failed */
         int status PLAIT__ZERO;                 /* the wait status of the worker, if it died in the task; else 0 */
         pid_t pid PLAIT__ZERO;                  /* that of the worker process; 0 for coroutines and threads */
-        void *arg PLAIT__ZERO;                  /* its struct, the caller's own; NULL for a posted task, a map that no worker ran */
+        void *arg PLAIT__ZERO;                  /* its struct, the caller's own; NULL: posted, or no item's of a map */
         char name[32] PLAIT__ZERO;              /* ends in a 0 */
 } plait_failure;
 

@@ -9,6 +9,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -19,6 +20,7 @@
 
 #include "plait/base.h"
 
+struct plait__spawned;
 struct statx;
 
 struct plait__kernel_timespec { int64_t seconds, nanoseconds; };
@@ -86,8 +88,9 @@ struct plait__sys {
         void (*free)(void *memory);
         int (*thread_start)(void *(*fn)(void *), void *arg, size_t stack_bytes);        /* detached, all signals blocked */
 
-        /* Starts a program with /dev/null as 0, fds[i] as 3 + i, nothing above, and no signal blocked but SIGINT. */
-        int (*spawn)(pid_t *ret, const char *path, char *const argv[], const int *fds, int count);
+        /* Starts a program with /dev/null as 0, fds[i] as 3 + i, nothing above, and no signal blocked but SIGINT. `hidden`: wait()
+         * is not to see it. By a thread that blocks all signals; it is killed when that thread ends. */
+        int (*spawn)(struct plait__spawned *ret, bool hidden, const char *path, char *const argv[], const int *fds, int count);
         int (*fork)(void);                      /* with the program's pthread_atfork() handlers */
 };
 

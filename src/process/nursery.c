@@ -134,13 +134,15 @@ static void await_untold(const struct plait__slot *slot)
 /* The program may have reaped it already: no matter. Returns whether the program could not be started again. Where
  * vfork() is a fork(), as under qemu-user, posix_spawn() does not hear that exec() failed, and only the status tells;
  * the loader that misses a library ends with the same. */
-static bool server_reap(const struct plait__pool *pool)
+static bool server_reap(struct plait__pool *pool)
 {
         siginfo_t info = {0};
         long rc;
 
-        while ((rc = plait__sys.waitid(P_PID, pool->server, &info, WEXITED)) < 0 && rc != -ECHILD)
+        while ((rc = plait__sys.waitid(P_PID, pool->server.child, &info, WEXITED | __WALL)) < 0 && rc != -ECHILD)
                 ;
+        plait__sys.free(pool->server.keeper);
+        pool->server.keeper = NULL;
         return rc == 0 && info.si_code == CLD_EXITED && info.si_status == NOT_STARTED;
 }
 
@@ -149,7 +151,7 @@ void plait__server_died(struct plait__pool *pool)
         bool refused;
         unsigned slot;
 
-        kill_process(pool->server_fd, pool->server);    /* it may merely have closed its socket */
+        kill_process(pool->server_fd, pool->server.pid);        /* it may merely have closed its socket */
         refused = server_reap(pool);
         for (slot = 0; slot < pool->slots; slot++) {
                 if (pool->workers[slot].life == PLAIT__ALIVE)
@@ -179,12 +181,12 @@ void plait__server_await(const struct plait__pool *pool)
         int i;
 
         if (pool->server_fd >= 0) {
-                await_death(pool->server_fd, pool->server, WORKER_DEATH_MS);
+                await_death(pool->server_fd, pool->server.pid, WORKER_DEATH_MS);
                 return;
         }
         for (i = 0; i < WORKER_DEATH_MS; i++) {
                 info.si_pid = 0;
-                if (plait__sys.waitid(P_PID, pool->server, &info, WEXITED | WNOWAIT | WNOHANG) < 0 || info.si_pid)
+                if (plait__sys.waitid(P_PID, pool->server.child, &info, WEXITED | WNOWAIT | WNOHANG | __WALL) < 0 || info.si_pid)
                         return;
                 plait__sys.ppoll(NULL, 0, &a_little);
         }
@@ -265,7 +267,8 @@ int plait__server_start(struct plait__pool *pool)
                 return rc;
         int given[] = {plait__region.memfd, ends[1], plait__region.monitor_fd};
 
-        rc = plait__sys.spawn(&pool->server, path, argv, given, 3);
+        /* A program that runs inside another one (valgrind, ld.so) is started by its path; valgrind knows no such children. */
+        rc = plait__sys.spawn(&pool->server, strcmp(path, "/proc/self/exe") == 0, path, argv, given, 3);
         plait__sys.close(ends[1]);
         if (rc < 0) {
                 plait__sys.close(ends[0]);
@@ -273,6 +276,6 @@ int plait__server_start(struct plait__pool *pool)
         }
         pool->server_readies = plait__load(&pool->board->readies);
         pool->socket = ends[0];
-        pool->server_fd = (int)plait__sys.pidfd_open(pool->server, 0);
+        pool->server_fd = (int)plait__sys.pidfd_open(pool->server.pid, 0);
         return 0;
 }
