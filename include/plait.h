@@ -34,6 +34,8 @@
  *
  * plait/base.h has the rules that hold for every call, time and sleeping; plait/lock.h, event.h, queue.h and gil.h
  * what strands share; plait/fd.h reading and writing; plait/signal.h signals. <plait/http.h> belongs to a library of its own, plait-http,
+ * plait/base.h has the rules that hold for every call, time and sleeping; plait/lock.h, rlock.h, locked.h, event.h,
+ * queue.h and gil.h what strands share; plait/fd.h reading and writing. <plait/http.h> belongs to a library of its own, plait-http,
  * and is not included here. */
 #ifndef PLAIT_H
 #define PLAIT_H
@@ -45,8 +47,10 @@
 #include <plait/gil.h>
 #include <plait/group.h>
 #include <plait/lock.h>
+#include <plait/locked.h>
 #include <plait/map.h>
 #include <plait/queue.h>
+#include <plait/rlock.h>
 #include <plait/scope.h>
 #include <plait/signal.h>
 #include <plait/task.h>

@@ -69,8 +69,6 @@ PLAIT_API void plait_scope_cancel(plait_scope *scope);
 /* Not for use: what PLAIT_WITHIN and PLAIT_SHIELD need. The second variable enters the first, so that both are one
  * declaration. */
 PLAIT_API void plait__scope_end(plait_scope *scope);
-#define PLAIT__PASTE(a, b) a##b
-#define PLAIT__NAME(a, b) PLAIT__PASTE(a, b)
 #define PLAIT__SCOPE(enter, scope, span)                                                                               \
         plait_scope scope __attribute__((cleanup(plait__scope_end), unused)),                                          \
                 *PLAIT__NAME(scope, _entered) __attribute__((unused)) = (enter(&scope, span), &scope)

@@ -5,6 +5,7 @@
 
 #include "base/panic.h"
 #include "core/strand.h"
+#include "sync/lock.h"
 #include "sync/waiters.h"
 
 enum { FREE, HELD, AWAITED };                   /* awaited: held, and its release looks at the list */
@@ -53,6 +54,16 @@ static bool join(struct lock *lock, struct plait__strand *strand)
         }
         plait__spin_release(&lock->guard);
         return word != FREE;
+}
+
+bool plait__lock_join(plait_lock *lock, struct plait__strand *strand)
+{
+        return join(inner_of(lock), strand);
+}
+
+bool plait__lock_is_held(const plait_lock *lock, const struct plait__strand *strand)
+{
+        return plait__load(&((const struct lock *)(const void *)lock->private_)->holder) == strand;
 }
 
 static void check_self(const char *call, struct lock *lock, struct plait__strand *strand)
