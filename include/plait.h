@@ -37,6 +37,9 @@
  * plait/base.h has the rules that hold for every call, time and sleeping; plait/lock.h, rlock.h, locked.h, event.h,
  * queue.h and gil.h what strands share; plait/fd.h reading and writing. <plait/http.h> belongs to a library of its own, plait-http,
  * and is not included here. */
+ * plait/base.h has the rules that hold for every call, time and sleeping; plait/lock.h, rlock.h, rwlock.h, locked.h,
+ * event.h, queue.h and gil.h what strands share; plait/fd.h reading and writing. <plait/http.h> belongs to a library of
+ * its own, plait-http, and is not included here. */
 #ifndef PLAIT_H
 #define PLAIT_H
 
@@ -51,6 +54,7 @@
 #include <plait/map.h>
 #include <plait/queue.h>
 #include <plait/rlock.h>
+#include <plait/rwlock.h>
 #include <plait/scope.h>
 #include <plait/signal.h>
 #include <plait/task.h>
