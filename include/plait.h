@@ -38,12 +38,13 @@
  * queue.h and gil.h what strands share; plait/fd.h reading and writing. <plait/http.h> belongs to a library of its own, plait-http,
  * and is not included here. */
  * plait/base.h has the rules that hold for every call, time and sleeping; plait/lock.h, rlock.h, rwlock.h, locked.h,
- * event.h, queue.h and gil.h what strands share; plait/fd.h reading and writing. <plait/http.h> belongs to a library of
+ * condition.h, event.h, queue.h and gil.h what strands share; plait/fd.h reading and writing. <plait/http.h> belongs to a library of
  * its own, plait-http, and is not included here. */
 #ifndef PLAIT_H
 #define PLAIT_H
 
 #include <plait/base.h>
+#include <plait/condition.h>
 #include <plait/event.h>
 #include <plait/executor.h>
 #include <plait/fd.h>

@@ -52,7 +52,12 @@ enum plait__reason {
         PLAIT__ON_WORK,                         /* a pool's thread without work */
         PLAIT__ON_HTTP,                         /* may not: the response is on the stack */
         PLAIT__ON_CLOSE,                        /* may not */
-        PLAIT__ON_SIGNAL                        /* may */
+        PLAIT__ON_SIGNAL,                       /* may */
+        PLAIT__ON_CONDITION,                    /* may */
+        PLAIT__ON_SEMAPHORE,                    /* may */
+        PLAIT__ON_BARRIER,                      /* may */
+        PLAIT__ON_ONCE,                         /* may */
+        PLAIT__ON_FUTURE                        /* may */
 };
 
 enum plait__record_flags {
