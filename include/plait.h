@@ -40,6 +40,9 @@
  * plait/base.h has the rules that hold for every call, time and sleeping; plait/lock.h, rlock.h, rwlock.h, locked.h,
  * condition.h, event.h, queue.h and gil.h what strands share; plait/fd.h reading and writing. <plait/http.h> belongs to a library of
  * its own, plait-http, and is not included here. */
+ * plait/base.h has the rules that hold for every call, time and sleeping; plait/fd.h reading and writing. What strands
+ * share: plait/lock.h, rlock.h, rwlock.h, locked.h, condition.h, semaphore.h, event.h, queue.h and gil.h.
+ * <plait/http.h> belongs to a library of its own, plait-http, and is not included here. */
 #ifndef PLAIT_H
 #define PLAIT_H
 
@@ -58,6 +61,7 @@
 #include <plait/rwlock.h>
 #include <plait/scope.h>
 #include <plait/signal.h>
+#include <plait/semaphore.h>
 #include <plait/task.h>
 
 #endif
