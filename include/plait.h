@@ -41,7 +41,8 @@
  * condition.h, event.h, queue.h and gil.h what strands share; plait/fd.h reading and writing. <plait/http.h> belongs to a library of
  * its own, plait-http, and is not included here. */
  * plait/base.h has the rules that hold for every call, time and sleeping; plait/fd.h reading and writing. What strands
- * share: plait/lock.h, rlock.h, rwlock.h, locked.h, condition.h, semaphore.h, barrier.h, event.h, queue.h and gil.h.
+ * share: plait/lock.h, rlock.h, rwlock.h, locked.h, condition.h, semaphore.h, barrier.h, once.h,
+ * event.h, queue.h and gil.h.
  * <plait/http.h> belongs to a library of its own, plait-http, and is not included here. */
 #ifndef PLAIT_H
 #define PLAIT_H
@@ -57,6 +58,7 @@
 #include <plait/lock.h>
 #include <plait/locked.h>
 #include <plait/map.h>
+#include <plait/once.h>
 #include <plait/queue.h>
 #include <plait/rlock.h>
 #include <plait/rwlock.h>
