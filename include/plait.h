@@ -42,7 +42,7 @@
  * its own, plait-http, and is not included here. */
  * plait/base.h has the rules that hold for every call, time and sleeping; plait/fd.h reading and writing. What strands
  * share: plait/lock.h, rlock.h, rwlock.h, locked.h, condition.h, semaphore.h, barrier.h, once.h,
- * event.h, queue.h and gil.h.
+ * event.h, future.h, queue.h and gil.h.
  * <plait/http.h> belongs to a library of its own, plait-http, and is not included here. */
 #ifndef PLAIT_H
 #define PLAIT_H
@@ -53,6 +53,7 @@
 #include <plait/event.h>
 #include <plait/executor.h>
 #include <plait/fd.h>
+#include <plait/future.h>
 #include <plait/gil.h>
 #include <plait/group.h>
 #include <plait/lock.h>
