@@ -42,7 +42,7 @@
  * its own, plait-http, and is not included here. */
  * plait/base.h has the rules that hold for every call, time and sleeping; plait/fd.h reading and writing. What strands
  * share: plait/lock.h, rlock.h, rwlock.h, locked.h, condition.h, semaphore.h, barrier.h, once.h,
- * event.h, future.h, queue.h and gil.h.
+ * event.h, future.h, queue.h and gil.h; what each has for itself: plait/local.h.
  * <plait/http.h> belongs to a library of its own, plait-http, and is not included here. */
 #ifndef PLAIT_H
 #define PLAIT_H
@@ -56,6 +56,7 @@
 #include <plait/future.h>
 #include <plait/gil.h>
 #include <plait/group.h>
+#include <plait/local.h>
 #include <plait/lock.h>
 #include <plait/locked.h>
 #include <plait/map.h>

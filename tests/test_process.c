@@ -141,6 +141,42 @@ TEST(a_post_of_a_function_that_no_file_holds_fails_itself_and_nothing_else)
         }
 }
 
+static void note_end(void *value)
+{
+        *(int *)value = 1;
+}
+
+static plait_local inherited = {.end = note_end, .inherited = true};
+
+struct values { bool found; int kept, ended; };
+
+static int look_for_values(void *arg)
+{
+        static int ended;
+        struct values *values = arg;
+
+        values->found = plait_local_get(&inherited) != NULL;
+        values->kept = plait_local_set(&inherited, &ended);
+        values->ended = ended;                  /* that of the task before */
+        return 0;
+}
+
+TEST(strand_local_values_do_not_travel_and_end_in_the_worker)
+{
+        plait_executor_options options = {.kind = PLAIT_PROCESSES, .workers = 1};
+        struct values values = {.found = true};
+        plait_executor *pool;
+
+        CHECK_EQUAL(plait_local_set(&inherited, &values), 0);
+        CHECK_EQUAL(plait_executor_open(&pool, &options), 0);
+        for (int i = 0; i < 2; i++) {
+                CHECK_EQUAL(plait_call(pool, look_for_values, &values, sizeof values), 0);
+                CHECK(!values.found && values.kept == 0 && values.ended == i);
+        }
+        CHECK_EQUAL(plait_executor_close(pool), 0);
+        CHECK_EQUAL(plait_local_set(&inherited, NULL), 0);
+}
+
 TEST(a_function_that_no_file_holds_cannot_be_found)
 {
         static char code[16];

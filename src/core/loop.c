@@ -382,6 +382,7 @@ void plait__loop_end(struct plait__loop *loop)
 {
         unsigned i;
 
+        plait__record_end_locals(loop->main);
         if (plait__load(&loop->lodgers))
                 plait__panic("end of a thread", "a detached group that was opened on it is still open");
         for (i = 0; i < PLAIT__LOOP_LOCALS; i++) {

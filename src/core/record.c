@@ -21,6 +21,8 @@ _Static_assert(sizeof(struct plait__strand) == 160 && (sizeof(struct plait_task)
 
 struct plait__record_table plait__records = {.magic = "plait", .version = PLAIT__RECORD_VERSION, .record_size = sizeof(struct plait_task)};
 
+void (*plait__locals_end)(struct plait_task *task);
+
 static plait__spin guard;                       /* of all below, and of the table's growth */
 static uint32_t usable;
 static struct plait_task *returned;             /* free records that no loop has */

@@ -122,6 +122,7 @@ struct plait__extra {                           /* what few tasks have */
         plait_time within, kill_after;
         plait_time deadline;                    /* 0 until the task begins, and when it has none of its own */
         size_t stack_bytes;
+        struct plait__locals *locals;           /* its strand-local values (sync/local.c), or NULL */
         pid_t pid;
         char name[32];
         unsigned retries;                       /* runs left after its worker died */
@@ -169,5 +170,14 @@ void plait__record_stock_return(struct plait__loop *loop);
 
 /* The task's extra part, made when first asked for; NULL: no memory. */
 struct plait__extra *plait__record_extra(struct plait_task *task);
+
+/* A strand ends, or one that never was: its strand-local values go. Set by sync/local.c. */
+extern void (*plait__locals_end)(struct plait_task *task);
+
+static inline void plait__record_end_locals(struct plait_task *task)
+{
+        if (__builtin_expect(task->extra && task->extra->locals, 0))
+                plait__locals_end(task);
+}
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/panic.h"
 #include "base/sys.h"
 #include "core/strand.h"
+#include "sync/local.h"
 #include "task/executor.h"
 #include "task/group.h"
 
@@ -69,6 +70,8 @@ static int new_task(struct plait_task **ret, struct plait__loop *loop, plait_gro
         if (!task)
                 return -ENOMEM;
         rc = set_extra(task, options);
+        if (rc == 0 && !class->accept)          /* it does not travel */
+                rc = plait__local_inherit(loop->current, task);
         if (rc < 0) {
                 plait__record_free(loop, task);
                 return rc;

@@ -248,6 +248,7 @@ void plait__task_finish(struct plait_task *task, int result)
         int state = 0;
         enum verdict verdict = judge(task, result, &state);
 
+        plait__record_end_locals(task);
         if (strand->gil)
                 plait__gil_leave(strand, strand->gil);
         if (strand->timer.place)
