@@ -158,10 +158,22 @@ TEST(each_error_of_the_headers_is_told)
         }
 }
 
+static bool is_true(void *arg)
+{
+        return !arg;
+}
+
 /* A deadline and a cancel from each call that waits. */
 TEST(every_waiting_call_is_a_checkpoint)
 {
-        plait_lock lock = {{0}};
+        plait_lock lock = {{0}}, held = {{0}};
+        plait_rlock rlock = {{0}};
+        plait_rwlock rwlock = {{0}};
+        plait_condition condition = {{0}};
+        plait_semaphore semaphore = {.value = 2};
+        plait_barrier barrier = {.parties = 1};
+        plait_once once = {{0}};
+        plait_future future = {{0}};
         plait_event event = {{0}};
         struct pollfd one = {.fd = 0, .events = POLLIN};
         int item = 0;
@@ -170,6 +182,8 @@ TEST(every_waiting_call_is_a_checkpoint)
         CHECK_EQUAL(plait_queue_new(&queue, sizeof item, 2, PLAIT_FIFO), 0);
         CHECK_EQUAL(plait_queue_put(queue, &item), 0);
         plait_event_set(&event);
+        CHECK_EQUAL(plait_future_set(&future, 0, NULL), 0);
+        plait_lock_acquire(&held);
         for (int way = 0; way < 2; way++) {
                 int expected = way ? -ECANCELED : -ETIMEDOUT;
                 plait_scope scope;
@@ -184,6 +198,10 @@ TEST(every_waiting_call_is_a_checkpoint)
                         plait_connect(0, NULL, 0), plait_poll(&one, 1), plait_task_wait(NULL, NULL),
                         plait_call(NULL, task_never, NULL, 0), plait_call_or_leave(plait_own_thread(), task_never, NULL, 0),
                         plait_map(NULL, task_never, &item, 1, 4), plait_executor_close(NULL), plait_cancelled(),
+                        plait_rlock_acquire_or_cancel(&rlock), plait_rwlock_acquire_read_or_cancel(&rwlock),
+                        plait_rwlock_acquire_write_or_cancel(&rwlock), plait_condition_wait(&condition, &held),
+                        plait_condition_wait_for(&condition, &held, is_true, NULL), plait_semaphore_acquire(&semaphore),
+                        plait_barrier_wait(&barrier), plait_once_run(&once, task_never, NULL), plait_future_wait(&future, NULL, NULL),
                 };
                 CHECK_EQUAL(plait_scope_leave(&scope), expected);
                 for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -191,6 +209,7 @@ TEST(every_waiting_call_is_a_checkpoint)
                         CHECK_EQUAL(rows[i], expected);
                 }
         }
+        plait_lock_release(&held);
         CHECK_EQUAL(plait_queue_size(queue), 1);
         plait_queue_free(queue);
 }

@@ -287,7 +287,7 @@ int plait__check_slow(struct plait__strand *strand)
         return plait__scope_state(strand, NULL);
 }
 
-int plait__enter(struct plait__strand *strand)
+int plait__enter_slow(struct plait__strand *strand)
 {
         int rc = plait__check(strand);
 

@@ -74,16 +74,20 @@ static bool next_callback(struct future *future, plait_future_callback *ret, boo
         return true;
 }
 
-/* With the guard held, which is left. After the last the future may be gone. */
-static void call_all(plait_future *public, struct plait__wakes *wakes)
+/* With the guard held, which is left: wakes those who wait and calls the callbacks. After the last the future may be gone. */
+static __attribute__((noinline)) void tell_all(plait_future *public)
 {
         struct future *future = inner_of(public);
+        struct plait__wakes wakes = {NULL, NULL};
+        struct plait__strand *strand;
         plait_future_callback callback;
         bool any, last = false;
 
+        while ((strand = plait__waiters_pop(&future->waiters)))
+                plait__wakes_add(&wakes, strand);
         any = next_callback(future, &callback, &last);
         plait__spin_release(&future->guard);
-        plait__wakes_grant(wakes);
+        plait__wakes_grant(&wakes);
         while (any) {
                 callback.fn(public, callback.arg);
                 if (last)
@@ -95,11 +99,9 @@ static void call_all(plait_future *public, struct plait__wakes *wakes)
 }
 
 /* Returns what it was before; if that is OPEN, it is settled now. */
-static uint32_t settle(plait_future *public, uint32_t state, int result, void *value)
+static inline uint32_t settle(plait_future *public, uint32_t state, int result, void *value)
 {
         struct future *future = inner_of(public);
-        struct plait__wakes wakes = {NULL, NULL};
-        struct plait__strand *strand;
         uint32_t before;
 
         plait__spin_acquire(&future->guard);
@@ -111,10 +113,11 @@ static uint32_t settle(plait_future *public, uint32_t state, int result, void *v
         future->result = result;
         future->value = value;
         plait__store_release(&future->state, state);    /* pairs with is_settled() */
-        while ((strand = plait__waiters_pop(&future->waiters)))
-                plait__wakes_add(&wakes, strand);
-        call_all(public, &wakes);
-        return before;
+        if (plait__unlikely(!plait__list_empty(&future->waiters) || !plait__list_empty(&future->callbacks)))
+                tell_all(public);
+        else
+                plait__spin_release(&future->guard);
+        return OPEN;
 }
 
 int plait_future_set(plait_future *future, int result, void *value)
@@ -151,11 +154,19 @@ int plait_future_result(const plait_future *future, int *ret_result, void **ret_
         return 0;
 }
 
-/* Parks until it is settled; 0, or what cut the wait short. */
-static int wait(struct future *future, struct plait__strand *strand)
+/* With a failure or a wait to be expected. */
+static __attribute__((noinline)) int wait(plait_future *public)
 {
+        struct plait__strand *strand = plait__strand_here("plait_future_wait");
+        struct future *future;
         int rc;
 
+        if (!strand || !public)
+                return strand ? -EINVAL : -ENOMEM;
+        future = inner_of(public);
+        rc = plait__enter(strand);
+        if (rc < 0)
+                return rc;
         plait__spin_acquire(&future->guard);
         if (plait__load(&future->state) != OPEN) {
                 plait__spin_release(&future->guard);
@@ -164,32 +175,29 @@ static int wait(struct future *future, struct plait__strand *strand)
         plait__waiters_add(&future->waiters, strand);
         plait__spin_release(&future->guard);
         rc = plait__wait_granted(strand, PLAIT__ON_FUTURE, PLAIT_FOREVER);
-        if (rc < 0) {
-                plait__spin_acquire(&future->guard);
-                if (!plait__waiters_leave(strand))
-                        rc = 0;
-                plait__spin_release(&future->guard);
-                if (rc == 0)
-                        plait__wait_uncancelled(strand, PLAIT__ON_FUTURE);
-        }
+        if (rc == 0)
+                return 0;
+        plait__spin_acquire(&future->guard);
+        if (!plait__waiters_leave(strand))
+                rc = 0;
+        plait__spin_release(&future->guard);
+        if (rc == 0)
+                plait__wait_uncancelled(strand, PLAIT__ON_FUTURE);
         return rc;
 }
 
 int plait_future_wait(plait_future *future, int *ret_result, void **ret_value)
 {
-        struct plait__strand *strand = plait__strand_here(__func__);
-        struct future *inner;
+        const struct plait__loop *loop = plait__loop_here;
         int rc;
 
-        if (plait__unlikely(!strand || !future))
-                return strand ? -EINVAL : -ENOMEM;
-        inner = inner_of(future);
-        rc = plait__enter(strand);
-        if (rc == 0 && !is_settled(inner))
-                rc = wait(inner, strand);
-        if (rc == 0)
-                tell(inner, ret_result, ret_value);
-        return rc;
+        if (!loop || !future || !plait__is_free(loop->current) || !is_settled(inner_of(future))) {
+                rc = wait(future);
+                if (rc < 0)
+                        return rc;
+        }
+        tell(inner_of(future), ret_result, ret_value);
+        return 0;
 }
 
 /* ---- callbacks */

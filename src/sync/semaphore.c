@@ -85,23 +85,31 @@ static bool leave(plait_semaphore *semaphore, struct plait__strand *strand)
         return left;
 }
 
-int plait_semaphore_acquire(plait_semaphore *semaphore)
+/* With a failure or a wait to be expected. */
+static __attribute__((noinline)) int acquire_slow(plait_semaphore *semaphore)
 {
-        struct plait__strand *strand = plait__strand_here(__func__);
+        struct plait__strand *strand = plait__strand_here("plait_semaphore_acquire");
         int rc;
 
-        if (plait__unlikely(!strand || !semaphore))
+        if (!strand || !semaphore)
                 return strand ? -EINVAL : -ENOMEM;
         rc = plait__enter(strand);
-        if (rc < 0 || plait__likely(take(semaphore)))
+        if (rc < 0 || take(semaphore) || !join(semaphore, strand))
                 return rc;
-        if (!join(semaphore, strand))
-                return 0;
         rc = plait__wait_granted(strand, PLAIT__ON_SEMAPHORE, PLAIT_FOREVER);
         if (rc == 0 || leave(semaphore, strand))
                 return rc;
         plait__wait_uncancelled(strand, PLAIT__ON_SEMAPHORE);           /* the hand-over that was under way */
         return 0;
+}
+
+int plait_semaphore_acquire(plait_semaphore *semaphore)
+{
+        const struct plait__loop *loop = plait__loop_here;
+
+        if (plait__likely(loop && semaphore && plait__is_free(loop->current) && take(semaphore)))
+                return 0;
+        return acquire_slow(semaphore);
 }
 
 bool plait_semaphore_try(plait_semaphore *semaphore)
