@@ -84,8 +84,9 @@ TEST(a_name_that_has_gone_leaves_nothing_to_one_in_its_place)
 
 /* ---- the end */
 
-static plait_local checked;
 static _Atomic int checked_ends;
+static void check_strand(void *value);
+static plait_local checked = {.end = check_strand};
 
 static void check_strand(void *value)
 {
@@ -101,7 +102,6 @@ static int set_checked(void *arg)
         pthread_t *value = malloc(sizeof *value);
 
         *value = pthread_self();
-        checked.end = check_strand;
         CHECK_EQUAL(plait_local_set(&checked, value), 0);
         return task_return(arg);
 }
@@ -151,7 +151,8 @@ TEST_ON_EXECUTORS(a_value_that_was_replaced_or_taken_away_does_not_end)
         CHECK_EQUAL(ended, 1);
 }
 
-static plait_local stubborn;
+static void set_again(void *value);
+static plait_local stubborn = {.end = set_again};
 
 static void set_again(void *value)
 {
@@ -161,7 +162,6 @@ static void set_again(void *value)
 
 static int set_stubborn(void *arg)
 {
-        stubborn.end = set_again;
         return plait_local_set(&stubborn, arg);
 }
 

@@ -38,7 +38,10 @@ static int table_reserve(void)
 
         plait__records.records = plait__reserve(&size, STEP * sizeof(struct plait_task), 16);
         plait__records.room = (uint32_t)(size / sizeof(struct plait_task));
-        return plait__records.records ? 0 : -1;
+        if (!plait__records.records)
+                return -1;
+        plait__tools_root(plait__records.records, size);        /* values of threads that live as long as the process */
+        return 0;
 }
 
 /* One record more; NULL: no memory. */
