@@ -32,18 +32,10 @@
  *   loop        a thread's scheduler, made when the thread first waits in plait
  *   park        what a strand does when it waits: the thread runs its other coroutines meanwhile
  *
- * plait/base.h has the rules that hold for every call, time and sleeping; plait/lock.h, event.h, queue.h and gil.h
- * what strands share; plait/fd.h reading and writing; plait/signal.h signals. <plait/http.h> belongs to a library of its own, plait-http,
- * plait/base.h has the rules that hold for every call, time and sleeping; plait/lock.h, rlock.h, locked.h, event.h,
- * queue.h and gil.h what strands share; plait/fd.h reading and writing. <plait/http.h> belongs to a library of its own, plait-http,
- * and is not included here. */
- * plait/base.h has the rules that hold for every call, time and sleeping; plait/lock.h, rlock.h, rwlock.h, locked.h,
- * condition.h, event.h, queue.h and gil.h what strands share; plait/fd.h reading and writing. <plait/http.h> belongs to a library of
- * its own, plait-http, and is not included here. */
- * plait/base.h has the rules that hold for every call, time and sleeping; plait/fd.h reading and writing. What strands
- * share: plait/lock.h, rlock.h, rwlock.h, locked.h, condition.h, semaphore.h, barrier.h, once.h,
- * event.h, future.h, queue.h and gil.h; what each has for itself: plait/local.h.
- * <plait/http.h> belongs to a library of its own, plait-http, and is not included here. */
+ * plait/base.h has the rules that hold for every call, time and sleeping; plait/fd.h reading and writing; plait/signal.h
+ * signals. What strands share: plait/lock.h, rlock.h, rwlock.h, locked.h, condition.h, semaphore.h, barrier.h, once.h,
+ * event.h, future.h, queue.h and gil.h; what each has for itself: plait/local.h. <plait/http.h> belongs to a library of its
+ * own, plait-http, and is not included here. */
 #ifndef PLAIT_H
 #define PLAIT_H
 
@@ -65,8 +57,8 @@
 #include <plait/rlock.h>
 #include <plait/rwlock.h>
 #include <plait/scope.h>
-#include <plait/signal.h>
 #include <plait/semaphore.h>
+#include <plait/signal.h>
 #include <plait/task.h>
 
 #endif

@@ -8,15 +8,6 @@ static plait_group threads_group = {.name = "misused"};
 static plait_lock lock;
 static plait_gil gil, other_gil;
 static plait_queue *queue;
-static plait_rlock rlock;
-static plait_rwlock rwlock;
-static plait_condition condition;
-static plait_semaphore semaphore;
-static plait_barrier barrier = {.parties = 2};
-static plait_once once;
-static plait_future future;
-static plait_future_callback callback;
-static plait_local local;
 
 static int call(plait_fn *fn)
 {

@@ -59,7 +59,7 @@ static void tell_all(struct plait__link *waiters, struct plait__wakes *wakes, in
 {
         struct plait__strand *strand;
 
-        while ((strand = plait__waiters_pop(waiters))) {
+        while ((strand = plait__waiters_pop_any(waiters))) {    /* a meeting takes place with all, or not at all */
                 if (rc < 0)
                         strand->slot = (void *)(intptr_t)rc;
                 plait__wakes_add(wakes, strand);
@@ -235,10 +235,12 @@ void plait_barrier_reset(plait_barrier *barrier)
 
 bool plait_barrier_is_broken(const plait_barrier *barrier)
 {
+        plait__not_forked(__func__);
         return plait__load_acquire(&inner_of(barrier)->flags) & BROKEN;
 }
 
 unsigned plait_barrier_waiting(const plait_barrier *barrier)
 {
+        plait__not_forked(__func__);
         return plait__load(&inner_of(barrier)->came);
 }

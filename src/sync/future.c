@@ -138,6 +138,7 @@ bool plait_future_cancel(plait_future *future)
 
 bool plait_future_is_set(const plait_future *future)
 {
+        plait__not_forked(__func__);
         return is_settled(inner_of(future));
 }
 
@@ -145,6 +146,7 @@ int plait_future_result(const plait_future *future, int *ret_result, void **ret_
 {
         struct future *inner;
 
+        plait__not_forked(__func__);
         if (!future)
                 return -EINVAL;
         inner = inner_of(future);

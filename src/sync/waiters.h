@@ -11,20 +11,40 @@ static inline void plait__waiters_add(struct plait__link *waiters, struct plait_
         plait__list_append(waiters, &strand->wait);
 }
 
-/* The first who waits and was not cut short meanwhile; it takes part no more. While the guard is held a waiter cannot leave its call,
- * and so its chain of scopes stands. */
-struct plait__strand *plait__waiters_pop_uncut(struct plait__link *waiters);
+/* The first, whether or not its wait has been cut short meanwhile: taken off. */
+static inline struct plait__strand *plait__waiters_pop_any(struct plait__link *waiters)
+{
+        struct plait__link *link = plait__list_first(waiters);
 
-static inline struct plait__strand *plait__waiters_pop(struct plait__link *waiters)
+        if (!link)
+                return NULL;
+        plait__list_remove(link);
+        return plait__container(link, struct plait__strand, wait);
+}
+
+/* The first whose wait has not been cut short, or NULL: there may still be others, who will leave. While the guard is held a waiter
+ * cannot leave its call, and so its chain of scopes stands. */
+struct plait__strand *plait__waiters_first_uncut(const struct plait__link *waiters);
+
+static inline struct plait__strand *plait__waiters_first(const struct plait__link *waiters)
 {
         struct plait__link *link = plait__list_first(waiters);
 
         if (!link)
                 return NULL;
         if (plait__unlikely(plait__load(&plait__cancels)))
-                return plait__waiters_pop_uncut(waiters);
-        plait__list_remove(link);
+                return plait__waiters_first_uncut(waiters);
         return plait__container(link, struct plait__strand, wait);
+}
+
+/* Likewise, and taken off: something is about to be handed to it. */
+static inline struct plait__strand *plait__waiters_pop(struct plait__link *waiters)
+{
+        struct plait__strand *strand = plait__waiters_first(waiters);
+
+        if (strand)
+                plait__list_remove(&strand->wait);
+        return strand;
 }
 
 /* All who wait now move to the list *ret: who comes later is not woken with them. plait__waiters_put_back() takes those who were cut
