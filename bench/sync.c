@@ -433,7 +433,8 @@ static double contended_mutex(void)
         return (bench_now() - start) / CONTENDED;
 }
 
-/* ---- two threads that take turns, under a lock and with a condition. The floor: a pthread mutex and condition. */
+/* ---- two threads that take turns, under a lock and with a condition, each on a processor of its own. The floor: a pthread
+ * mutex and condition. */
 
 static plait_condition turned;
 static pthread_cond_t turned_floor = PTHREAD_COND_INITIALIZER;
@@ -443,6 +444,7 @@ static int take_turns(void *arg)
 {
         long me = *(long *)arg, i;
 
+        bench_pin((int)me);
         for (i = 0; i < TURNS / 2; i++) {
                 plait_lock_acquire(&shared_lock);
                 while (turn != me)
@@ -458,6 +460,7 @@ static void *take_turns_floor(void *arg)
 {
         long me = (long)arg, i;
 
+        bench_pin((int)me);
         for (i = 0; i < TURNS / 2; i++) {
                 pthread_mutex_lock(&shared_mutex);
                 while (turn != me)
@@ -472,9 +475,11 @@ static void *take_turns_floor(void *arg)
 static double condition_plait(void)
 {
         long numbers[] = {0, 1};
-        double start = bench_now();
+        double start;
         PLAIT_GROUP(group, .executor = plait_own_thread());
 
+        plait_threads();                        /* plait counts the processors now, before the threads are pinned */
+        start = bench_now();
         turn = 0;
         plait_group_start(&group, take_turns, &numbers[0], 0);
         plait_group_start(&group, take_turns, &numbers[1], 0);
