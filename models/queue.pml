@@ -17,7 +17,7 @@
  * property ends:   under weak fairness every call ends once the queue is shut down
  *
  * bug 1 (safety): who was cancelled says so although something was handed to it
- * bug 2 (safety): a shutdown does not wake the putters
+ * bug 2 (safety -DPUTTERS=3 -DGETTERS=1): a shutdown does not wake the putters
  * bug 3 (safety): a getter looks before it takes the guard to join those who wait
  * bug 4 (safety): a get does not fill the room it makes from the first putter that waits
  * bug 5 (safety -DGETS=2): the hand-over is one step, told before the wake-up: the waiter may be on its way meanwhile
