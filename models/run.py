@@ -56,18 +56,18 @@ def build(model, prop, defines, folder, optimize):
 
 
 def search(model, prop, defines, large, optimize):
-    """One search: (problems, states, errors)."""
+    """One search: (problems, states, errors, lines of which no step was taken)."""
     with tempfile.TemporaryDirectory(prefix="plait-model-") as folder:
         wrong = build(model, prop, defines, folder, optimize)
         if wrong:
-            return wrong.splitlines(), 0, None
+            return wrong.splitlines(), 0, None, None
         command = ["./pan", "-m%d" % DEPTH, "-w22"] + ([] if prop == "safety" else ["-a", "-f", "-N", prop])
         limited = "ulimit -v %d; exec %s" % (MEMORY_MB[large] * 1024, " ".join(command))
         try:
             done = subprocess.run(["bash", "-c", limited], cwd=folder, capture_output=True, text=True, check=False,
                                   timeout=SECONDS_MAX[large])
         except subprocess.TimeoutExpired:
-            return ["not finished after %d s" % SECONDS_MAX[large]], 0, None
+            return ["not finished after %d s" % SECONDS_MAX[large]], 0, None, None
         steps = subprocess.run(["./pan", "-d"], cwd=folder, capture_output=True, text=True, check=False).stdout
     return read(done.stdout + done.stderr, steps)
 
@@ -76,22 +76,21 @@ def never_taken(output, steps):
     """Lines of which no step was ever taken, wherever they are inlined."""
     unreached = collections.Counter(re.findall(r"^\t\S*?(\w+\.pml:\d+), state \d+, \"(?!-end-)", output, re.M))
     all_steps = collections.Counter(re.findall(r"^\tstate .*?(\w+\.pml:\d+) =>", steps, re.M))
-    return sorted(line for line, count in unreached.items() if count >= all_steps[line])
+    return {line for line, count in unreached.items() if count >= all_steps[line]}
 
 
 def read(output, steps):
-    """What pan says: a search that was cut short proves nothing, nor does a step that was never taken."""
+    """What pan says: a search that was cut short proves nothing."""
     problems = []
     errors = re.search(r"errors: (\d+)", output)
     states = re.search(r"(\d+) states, stored", output)
     if not errors or not states:
-        return output.splitlines()[-5:], 0, None
+        return output.splitlines()[-5:], 0, None, None
     for text in ("max search depth too small", "Search not completed", "out of memory", "aborting"):
         if text in output and (text != "Search not completed" or errors.group(1) == "0"):
             problems.append("truncated: " + text)
-    if errors.group(1) == "0" and "never claim         \t- (not selected)" in output:
-        problems += ["no step of it is ever taken: " + line for line in never_taken(output, steps)]
-    return problems, int(states.group(1)), int(errors.group(1))
+    whole = errors.group(1) == "0" and "never claim         \t- (not selected)" in output
+    return problems, int(states.group(1)), int(errors.group(1)), never_taken(output, steps) if whole else None
 
 
 def again(model, prop, defines):
@@ -100,22 +99,22 @@ def again(model, prop, defines):
 
 def check_model(model, prop, configuration, large):
     defines = configuration.split()
-    problems, states, errors = search(model, prop, defines, large, "-O2" if large else "-O1")
+    problems, states, errors, untaken = search(model, prop, defines, large, "-O2" if large else "-O1")
     if errors:
         problems.append("an error was found")
     if problems:
         problems.append(again(model, prop, defines))
-    return problems, states
+    return problems, states, untaken
 
 
 def check_bug(model, number, prop, extra, large):
     defines = model.configurations[False][0][1].split() + extra.split() + ["-DBUG=" + number]
-    problems, states, errors = search(model, prop, defines, large, "-O0")        # most of it is the compiler's time
+    problems, states, errors, _ = search(model, prop, defines, large, "-O0")        # most of it is the compiler's time
     if errors:
         problems = []                           # found: how far the search went does not matter
     elif errors == 0:
         problems = ["planted, and not found", again(model, prop, defines)]
-    return problems, states
+    return problems, states, None
 
 
 def jobs_of(models, large):
@@ -146,7 +145,7 @@ def wanted(only, name):
 
 def run(models, arguments):
     problems = list(check_heads(models))
-    count, failed = 1, bool(problems)
+    count, failed, untaken = 1, bool(problems), {}
     print("%s 1 - every model says what it proves" % ("not ok" if problems else "ok"))
     for problem in problems:
         print("# " + problem)
@@ -154,7 +153,10 @@ def run(models, arguments):
         running = [(name, text, threads.submit(function, *rest))
                    for name, text, function, rest in jobs_of(models, arguments.large) if wanted(arguments.only, name)]
         for name, text, future in running:
-            problems, states = future.result()
+            problems, states, never = future.result()
+            if never is not None:
+                model = name.split("/")[0]
+                untaken[model] = untaken.get(model, never) & never
             count += 1
             failed = failed or bool(problems)
             print("%s %d - %s: %s%s" % ("not ok" if problems else "ok", count, name, text.replace("#", ""),
@@ -162,6 +164,12 @@ def run(models, arguments):
             for problem in problems:
                 print("# " + problem)
             sys.stdout.flush()
+    for model, lines in untaken.items():        # what no configuration does proves nothing
+        count += 1
+        failed = failed or bool(lines)
+        print("%s %d - %s: every step is taken in some configuration" % ("not ok" if lines else "ok", count, model))
+        for line in sorted(lines):
+            print("# never: " + line)
     print("1..%d" % count)
     return failed
 

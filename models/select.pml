@@ -19,8 +19,8 @@
  *     after that.
  *
  * Modelled: two queues of one slot. SELECTS strands get from either, in opposite order, each with a time-out that comes when it
- * likes; one more strand gets from queue 0 alone or puts to queue 1 (MIXED); putters put to queues 0 and 1; a plain getter may get from
- * queue 0, and is cancelled when it likes. What is done with a guard held is one step.
+ * likes; with MIXED one more gets from queue 0 or puts to queue 1; plain putters put to queues 0 and 1, and a plain getter gets from
+ * queue 0: those that still wait when nothing moves any more are cancelled. What is done with a guard held is one step.
  *
  * Assumes: sequential consistency. The claim must be acq_rel, and `granted` is a release/acquire pair as now.
  *
@@ -29,14 +29,15 @@
  *                  its call; no deadlock
  * property ends:   under weak fairness every call ends
  *
- * bug 1 (safety): a granter looks at the claim and then stores it, instead of a compare-and-swap
+ * bug 1 (safety): a granter does not look whether the claim succeeds: it grants who is first
  * bug 2 (safety): a granter whose claim failed takes that for a hand-over: the next waiter is not looked at
  * bug 3 (safety): at its time-out a select leaves without claiming LEFT
  * bug 4 (safety): a select takes what is there without claiming its own word: a case registered before may have been granted
  * bug 5 (safety): a select returns with registrations still in lists
  *
- * small: -DSELECTS=2 -DPUTTERS=2 -DMIXED=0
+ * small safety: -DSELECTS=2 -DPUTTERS=2 -DMIXED=0
  * small safety: -DSELECTS=1 -DPUTTERS=2 -DMIXED=1
+ * small: -DSELECTS=1 -DPUTTERS=3 -DMIXED=0
  * large: -DSELECTS=2 -DPUTTERS=3 -DMIXED=0
  * large safety: -DSELECTS=2 -DPUTTERS=2 -DMIXED=1
  */
@@ -72,7 +73,8 @@ chan putters0 = [STRANDS] of { byte };
 chan putters1 = [STRANDS] of { byte };
 
 byte claim[STRANDS], granted[STRANDS], slot[STRANDS];
-bit wake[STRANDS], late[STRANDS], handing[STRANDS], waits[STRANDS];
+bit handing[STRANDS], waits[STRANDS];
+bit cancelled;                          /* all that still wait */
 byte got[ITEMS], put[ITEMS];
 byte ended;
 
@@ -86,7 +88,9 @@ inline pop(list, q)
                 assert(waits[other]);           /* its call is not over */
                 if
                 :: claim[other] == OPEN -> claim[other] = 1 + q
-#if BUG == 2
+#if BUG == 1
+                :: claim[other] != OPEN -> claim[other] = 1 + q
+#elif BUG == 2
                 :: claim[other] != OPEN -> break
 #else
                 :: claim[other] != OPEN -> other = 0
@@ -101,7 +105,6 @@ inline grant()
         if
         :: other ->
                 atomic { granted[other] = GRANTING; handing[other] = 1 };
-                wake[other] = 1;
                 atomic { granted[other] = GRANTED; handing[other] = 0; other = 0 }
         :: !other
         fi
@@ -162,12 +165,12 @@ inline take_off(list)
         fi
 }
 
-/* Until granted, or late and LEFT was claimed. */
-inline wait_granted()
+/* Until granted, or LEFT was claimed: by who has a time-out at any time, by the others once they are cancelled. */
+inline wait_granted(timed)
 {
         do
         :: granted[me] != NOT_GRANTED -> atomic { granted[me] == GRANTED -> break }
-        :: granted[me] == NOT_GRANTED && late[me] ->
+        :: granted[me] == NOT_GRANTED && (timed || cancelled) ->
 #if BUG == 3
                 claim[me] = LEFT;
                 break
@@ -177,7 +180,6 @@ inline wait_granted()
                 :: atomic { claim[me] != OPEN -> granted[me] == GRANTED -> break }
                 fi
 #endif
-        :: atomic { granted[me] == NOT_GRANTED && !late[me] && wake[me] -> wake[me] = 0 }
         od
 }
 
@@ -233,7 +235,7 @@ proctype Select(byte me; bit first; bit mixed)
 taken:          other = 0;
                 if
                 :: done
-                :: !done -> wait_granted()
+                :: !done -> wait_granted(true)
                 fi
         fi;
 #if BUG != 5
@@ -260,7 +262,7 @@ proctype Getter(byte me)
         grant();
 taken:  if
         :: done
-        :: !done -> wait_granted()
+        :: !done -> wait_granted(false)
         fi;
         atomic { take_off(getters0) };
         end_call()
@@ -287,30 +289,10 @@ proctype Putter(byte me; bit q)
         grant();
 taken:  if
         :: done
-        :: !done -> wait_granted()
+        :: !done -> wait_granted(false)
         fi;
         atomic { take_off(putters0); take_off(putters1) };
         end_call()
-}
-
-proctype Clock(byte s)
-{
-        atomic { late[s] = 1; wake[s] = 1 }
-}
-
-#define open_waiter(list) (list?[_] && false)
-
-proctype Auditor()
-{
-        byte i;
-
-        atomic {
-                (ended == SELECTS + MIXED + 1 + PUTTERS);
-                for (i : 1 .. ITEMS - 1) {
-                        assert(got[i] + (items0??[eval(i)] || items1??[eval(i)] -> 1 : 0) == put[i])
-                }
-                i = 0
-        }
 }
 
 init {
@@ -318,21 +300,33 @@ init {
 
         atomic {
                 for (s : 1 .. SELECTS) {
-                        run Select(s, s % 2, 0);
-                        run Clock(s)
+                        run Select(s, s % 2, 0)
                 }
 #if MIXED
                 run Select(MIX, 0, 1);
-                run Clock(MIX);
 #endif
                 run Getter(PLAIN);
-                run Clock(PLAIN);
                 for (s : PLAIN + 1 .. STRANDS - 1) {
-                        run Putter(s, s % 2);
-                        run Clock(s)
+                        run Putter(s, s % 2)
                 }
-                run Auditor();
                 s = 0
+        };
+        atomic {
+                timeout ->                      /* nothing moves any more: who waits does so with reason */
+                        for (s : 1 .. STRANDS - 1) {
+                                assert(claim[s] != OPEN || !getters0??[eval(s)] || empty(items0));
+                                assert(claim[s] != OPEN || !getters1??[eval(s)] || empty(items1));
+                                assert(claim[s] != OPEN || !putters0??[eval(s)] || nempty(items0));
+                                assert(claim[s] != OPEN || !putters1??[eval(s)] || nempty(items1))
+                        }
+                        s = 0;
+                        cancelled = 1
+        };
+        atomic {
+                ended == SELECTS + MIXED + 1 + PUTTERS ->
+                        for (s : 1 .. ITEMS - 1) {
+                                assert(got[s] + (items0??[eval(s)] || items1??[eval(s)] -> 1 : 0) == put[s])
+                        }
         }
 }
 
