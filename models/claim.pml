@@ -4,11 +4,10 @@
  * plait__job_revoke(), plait__job_kill(), recover_task() of src/process/pool.c; claim_ended(), plait__job_told() of tasks.c;
  * worker_died() and plait__server_died() of nursery.c; the bits of port.c.
  *
- * The parent posts TASKS tasks through JOBS records, and hears of ends in two places at once (a loop, and the monitor that
- * helps out). WORKERS workers claim and run; the first DEATHS times that it likes one is killed from outside, after any of its steps; the
- * fork server may die once, and then its workers die, each when it comes to it. One task is cancelled (revoked if nobody has
- * claimed it, else its worker is condemned and killed) when that comes. The monitor recovers what the dead had and starts them
- * again.
+ * The parent posts TASKS tasks through JOBS records and hears of their ends. Two workers claim and run; DEATHS times one of them is
+ * killed from outside, after any of its steps; or (SERVER) the fork server dies, and then its workers do, each some time
+ * later. With CANCEL the first task is cancelled at any time: revoked if nobody has claimed it, else its worker is condemned and
+ * killed. The monitor recovers what the dead had, and starts them again.
  *
  * Assumes: sequential consistency. What the parent does with the region locked is one step, but for the stores that workers see. In
  * the C every change of a word is acq_rel: the struct's bytes and the result are written before DONE; the bit of an
@@ -21,14 +20,18 @@
  *
  * bug 1 (safety): a worker looks at the word and then stores its claim, instead of a compare-and-swap
  * bug 2 (safety): the word has no generation: who comes late with an old entry claims the next task of the record
- * bug 3 (safety): when the server has died its workers' tasks are given up without waiting for their deaths
+ * bug 3 (safety -DDEATHS=0 -DSERVER=1): when the server has died its workers' tasks are given up without waiting for their deaths
  * bug 4 (safety): a death between DONE and the telling is not made good
- * bug 5 (safety): a worker ends its task by a store: that it was condemned is lost
+ * bug 5 (safety -DDEATHS=0 -DCANCEL=1): a worker ends its task by a store: it goes on condemned, and its next task is killed
  * bug 6 (safety): an end that is told twice is heard twice
  *
- * small: -DTASKS=2 -DJOBS=1 -DWORKERS=2 -DDEATHS=1
- * large: -DTASKS=3 -DJOBS=2 -DWORKERS=2 -DDEATHS=1
- * large safety: -DTASKS=3 -DJOBS=1 -DWORKERS=2 -DDEATHS=2
+ * small: -DTASKS=2 -DJOBS=1 -DDEATHS=1
+ * small safety: -DTASKS=2 -DJOBS=1 -DDEATHS=1 -DCANCEL=1
+ * small safety: -DTASKS=2 -DJOBS=1 -DDEATHS=0 -DSERVER=1
+ * small safety: -DTASKS=2 -DJOBS=2 -DDEATHS=1
+ * large: -DTASKS=3 -DJOBS=1 -DDEATHS=1 -DCANCEL=1
+ * large safety: -DTASKS=3 -DJOBS=2 -DDEATHS=2 -DCANCEL=1
+ * large safety: -DTASKS=3 -DJOBS=2 -DDEATHS=0 -DSERVER=1 -DCANCEL=1
  */
 #ifndef BUG
 #define BUG 0
@@ -39,12 +42,16 @@
 #ifndef JOBS
 #define JOBS 1
 #endif
-#ifndef WORKERS
-#define WORKERS 2
-#endif
 #ifndef DEATHS
 #define DEATHS 1
 #endif
+#ifndef SERVER
+#define SERVER 0
+#endif
+#ifndef CANCEL
+#define CANCEL 0
+#endif
+#define WORKERS 2
 #define PARENT 9
 /* A word: owner 4 bits, flags 3, generation 3. */
 #define IN_FN 16
@@ -70,6 +77,7 @@ byte ring_job[TASKS + 1], ring_gen[TASKS + 1];
 byte head, tail;
 
 bit killed[WORKERS + 1], gone[WORKERS + 1], up[WORKERS + 1];
+bit doomed[WORKERS + 1];                /* it was sent a signal, and has not died of it yet */
 bit server_died;
 byte deaths = DEATHS;
 
@@ -88,53 +96,48 @@ proctype Worker(byte me)
 again:  (up[me] || ended == TASKS);
         {
                 do
-                :: head != tail ->
-                        h = head;
-                        if
-                        :: h == tail
-                        :: h != tail ->
-                                atomic { j = ring_job[h]; g = ring_gen[h]; open = GEN(g) };
+                :: atomic {                     /* an entry stands as long as the head is not past it */
+                        head != tail -> h = head; j = ring_job[h]; g = ring_gen[h]; open = GEN(g) };
 #if BUG == 1
+                        won = (word[j] == open);
+                        if
+                        :: won -> word[j] = open | me | IN_FN
+                        :: !won
+                        fi;
+#else
+                        atomic {
                                 won = (word[j] == open);
                                 if
                                 :: won -> word[j] = open | me | IN_FN
                                 :: !won
-                                fi;
-#else
-                                atomic {
-                                        won = (word[j] == open);
-                                        if
-                                        :: won -> word[j] = open | me | IN_FN
-                                        :: !won
-                                        fi
-                                };
-#endif
-                                atomic {
-                                        if
-                                        :: head == h -> head = h + 1
-                                        :: head != h
-                                        fi;
-                                        h = 0
-                                };
-                                if
-                                :: won ->
-                                        atomic {
-                                                assert(gen[j] == g && task_of[j] == bytes[j]);
-                                                ran[bytes[j]]++;
-                                                assert(ran[bytes[j]] == 1)
-                                        };
-                                        atomic { assert(gen[j] == g && bytes[j]); result[j] = OK };
-#if BUG == 5
-                                        word[j] = open | me | DONE;
-#else
-                                        if
-                                        :: atomic { word[j] == (open | me | IN_FN) -> word[j] = open | me | DONE }
-                                        :: word[j] != (open | me | IN_FN) -> false      /* so be it: it is about to be killed */
-                                        fi;
-#endif
-                                        atomic { told[j] = 1; won = 0; j = 0; g = 0; open = 0 }
-                                :: !won -> atomic { j = 0; g = 0; open = 0 }
                                 fi
+                        };
+#endif
+                        atomic {
+                                if
+                                :: head == h -> head = h + 1
+                                :: head != h
+                                fi;
+                                h = 0
+                        };
+                        if
+                        :: won ->
+                                atomic {
+                                        assert(gen[j] == g && task_of[j] == bytes[j]);
+                                        ran[bytes[j]]++;
+                                        assert(ran[bytes[j]] == 1)
+                                };
+                                atomic { assert(gen[j] == g && bytes[j]); result[j] = OK };
+#if BUG == 5
+                                word[j] = open | me | DONE;
+#else
+                                if
+                                :: atomic { word[j] == (open | me | IN_FN) -> word[j] = open | me | DONE }
+                                :: word[j] != (open | me | IN_FN) -> false      /* so be it: it is about to be killed */
+                                fi;
+#endif
+                                atomic { told[j] = 1; won = 0; j = 0; g = 0; open = 0 }
+                        :: !won -> atomic { j = 0; g = 0; open = 0 }
                         fi
                 :: ended == TASKS -> goto finished
                 od
@@ -145,29 +148,22 @@ finished:
         skip
 }
 
-/* From outside. */
+/* From outside, and when the server has died. */
 proctype Killer()
 {
-        byte w;
-
-        do
-        :: deaths > 0 ->
-                atomic { select(w : 1 .. WORKERS); deaths--; if :: up[w] -> killed[w] = 1 :: !up[w] fi; w = 0 }
-        :: break
-        od
-}
-
-proctype Server()
-{
-        byte w;
-
+#if SERVER
         if
         :: server_died = 1;
-                for (w : 1 .. WORKERS) {
-                        killed[w] = 1
-                }
+                atomic { if :: up[1] -> killed[1] = 1 :: !up[1] fi };
+                atomic { if :: up[2] -> killed[2] = 1 :: !up[2] fi }
         :: skip
         fi
+#else
+        do
+        :: deaths > 0 -> atomic { deaths--; if :: up[1] -> killed[1] = 1 :: up[2] -> killed[2] = 1 fi }
+        :: break
+        od
+#endif
 }
 
 /* ---- the parent */
@@ -233,6 +229,8 @@ heard:          atomic {
                                 assert(ended <= TASKS);
                                 assert((outcome[t] == OK) <= (ran[t] == 1));
                                 assert(outcome[t] != REVOKED || ran[t] == 0);
+                                assert(outcome[t] == OK || outcome[t] == DEAD || t == 1);       /* nobody else was cancelled */
+                                assert(outcome[t] != DEAD || deaths < DEATHS || server_died);
                                 bytes[j] = 0;
                                 gen[j]++;
                                 used[j] = 0
@@ -243,7 +241,7 @@ heard:          atomic {
         od
 }
 
-/* A cancel of task 1, with the region locked; killing is another step. */
+/* A cancel of task 1, with the region locked; who is killed goes on until the signal has come. */
 proctype Canceller()
 {
         byte j, w;
@@ -257,7 +255,7 @@ proctype Canceller()
                 :: j < JOBS && word[j] == GEN(gen[j]) -> word[j] = GEN(gen[j]) | PARENT | IN_FN
                 :: j < JOBS && word[j] != GEN(gen[j]) ->
                         if
-                        :: !(word[j] & DONE) -> w = OWNER(word[j]); word[j] = word[j] | CONDEMNED; assert(w != PARENT)
+                        :: !(word[j] & DONE) -> w = OWNER(word[j]); word[j] = word[j] | CONDEMNED; doomed[w] = 1; assert(w != PARENT)
                         :: word[j] & DONE
                         fi;
                         j = JOBS
@@ -269,7 +267,7 @@ proctype Canceller()
         :: j == JOBS
         fi;
         if
-        :: w -> atomic { if :: up[w] -> killed[w] = 1 :: !up[w] fi }
+        :: w -> atomic { if :: doomed[w] -> killed[w] = 1 :: !doomed[w] fi }    /* that one, not who comes after it */
         :: !w
         fi;
         cancelled = 1
@@ -307,10 +305,8 @@ proctype Monitor()
                 up[w] = 1
         }
         do
-        :: atomic { gone[1] -> recover(1); gone[1] = 0; killed[1] = 0; up[1] = 1 }
-#if WORKERS > 1
-        :: atomic { gone[2] -> recover(2); gone[2] = 0; killed[2] = 0; up[2] = 1 }
-#endif
+        :: atomic { gone[1] -> recover(1); gone[1] = 0; killed[1] = 0; doomed[1] = 0; up[1] = 1 }
+        :: atomic { gone[2] -> recover(2); gone[2] = 0; killed[2] = 0; doomed[2] = 0; up[2] = 1 }
 #if BUG == 3
         :: atomic { server_died -> server_died = 0; recover(1); recover(2) }
 #endif
@@ -326,11 +322,13 @@ init {
                         run Worker(w)
                 }
                 run Killer();
-                run Server();
                 run Poster();
                 run Hearer();
-                run Hearer();
+#if CANCEL
                 run Canceller();
+#else
+                cancelled = 1;
+#endif
                 run Monitor();
                 w = 0
         }
