@@ -25,12 +25,14 @@
  * bug 5 (safety -DFAILS=1): a recovery gives chunks back although the map was stopped, and nobody closes them
  *
  * small: -DCHUNKS=2 -DITEMS=1 -DDEATHS=1
- * small safety: -DCHUNKS=2 -DITEMS=2 -DDEATHS=1
+ * small safety: -DCHUNKS=1 -DITEMS=2 -DDEATHS=1
  * small safety: -DCHUNKS=2 -DITEMS=1 -DDEATHS=1 -DFAILS=1
- * small safety: -DCHUNKS=2 -DITEMS=1 -DDEATHS=1 -DRETRIES=1
- * small safety: -DCHUNKS=3 -DITEMS=1 -DDEATHS=0 -DSERVER=1
+ * small safety: -DCHUNKS=1 -DITEMS=1 -DDEATHS=2 -DRETRIES=1
+ * small safety: -DCHUNKS=2 -DITEMS=1 -DDEATHS=0 -DSERVER=1
  * large: -DCHUNKS=3 -DITEMS=1 -DDEATHS=1 -DFAILS=1
  * large safety: -DCHUNKS=2 -DITEMS=1 -DDEATHS=2 -DRETRIES=1
+ * large safety: -DCHUNKS=3 -DITEMS=1 -DDEATHS=0 -DSERVER=1
+ * large safety: -DCHUNKS=2 -DITEMS=2 -DDEATHS=1
  * large safety: -DCHUNKS=3 -DITEMS=2 -DDEATHS=1 -DRETRIES=1
  */
 #ifndef BUG
@@ -85,12 +87,13 @@ proctype Worker(byte me)
 {
         byte c, k;
         short w;
-        bit mine;
+        bit mine, inside;
 
 again:  (up[me] || ended);
         {
                 do
-                :: !ended && CHUNK(cursor) < CHUNKS ->          /* claim_chunk() */
+                :: !ended && (inside || !stop) && CHUNK(cursor) < CHUNKS ->     /* map_open(), once; then claim_chunk() */
+                        inside = 1;
                         k = cursor;
                         if
                         :: CHUNK(k) >= CHUNKS -> skip
@@ -132,11 +135,19 @@ again:  (up[me] || ended);
                                 break
                         :: !mine -> break
                         od;
-                        atomic { c = 0; w = 0 }
+                        atomic {
+                                c = 0;
+                                w = 0;
+                                if
+                                :: skip
+                                :: inside = 0   /* single tasks go first */
+                                fi
+                        }
+                :: inside && CHUNK(cursor) >= CHUNKS -> inside = 0
                 :: ended -> goto finished
                 od
         } unless { killed[me] };
-        atomic { c = 0; k = 0; w = 0; mine = 0; up[me] = 0; gone[me] = 1 };
+        atomic { c = 0; k = 0; w = 0; mine = 0; inside = 0; up[me] = 0; gone[me] = 1 };
         goto again;
 finished:
         skip
