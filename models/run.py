@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Runs the models: each is searched completely, and each planted bug must be found. Prints TAP, one line a model and a bug.
+"""Runs the models: each is searched completely, and each planted bug must be found. Prints TAP, one line a search.
 
-run.py [--large] [--jobs N] [--only NAME] [MODEL]...     NAME: model, model/property, or model/bug N
+run.py [--large] [--jobs N] [--only NAME] [MODEL]...     NAME: as printed, or its first parts: park, park/safety, park/bug/1
 run.py --trail MODEL PROPERTY [-DNAME=VALUE]...          the steps to the first error, in the terms of the model
 
 What to run stands in the comment at the head of each model, in lines such as these:
@@ -118,13 +118,15 @@ def check_bug(model, number, prop, extra, large):
 
 
 def jobs_of(models, large):
+    """(name, what it says, function, its arguments) of each search."""
     for model in models:
         for only, configuration in model.configurations[large]:
             for prop in model.properties:
                 if only.strip() in ("", prop):
-                    yield "%s/%s" % (model.name, prop), configuration, check_model, (model, prop, configuration, large)
+                    name = "%s/%s/%s" % (model.name, prop, configuration.replace("-D", "").replace(" ", ","))
+                    yield name, "", check_model, (model, prop, configuration, large)
         for number, prop, extra, text in model.bugs:
-            yield "%s/bug %s" % (model.name, number), text, check_bug, (model, number, prop, extra, large)
+            yield "%s/bug/%s" % (model.name, number), "found: " + text, check_bug, (model, number, prop, extra, large)
 
 
 def check_heads(models):
@@ -140,15 +142,28 @@ def check_heads(models):
 
 
 def wanted(only, name):
+    if only and only.endswith("/steps"):
+        only = only[:-len("steps")] + "safety"
     return only is None or name == only or name.startswith(only + "/")
 
 
+class Tap:
+    """As in tests/structure/tap.py, with a remark beside what passed."""
+    count = failed = 0
+
+    def result(self, name, problems, remark=""):
+        self.count += 1
+        self.failed += bool(problems)
+        print("%s %d - %s" % ("not ok" if problems else "ok", self.count, name))
+        for line in problems or [remark] * bool(remark):
+            print("# " + line)
+        sys.stdout.flush()
+
+
 def run(models, arguments):
-    problems = list(check_heads(models))
-    count, failed, untaken = 1, bool(problems), {}
-    print("%s 1 - every model says what it proves" % ("not ok" if problems else "ok"))
-    for problem in problems:
-        print("# " + problem)
+    tap, untaken = Tap(), {}
+    if wanted(arguments.only, "heads"):
+        tap.result("heads", list(check_heads(models)))
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as threads:
         running = [(name, text, threads.submit(function, *rest))
                    for name, text, function, rest in jobs_of(models, arguments.large) if wanted(arguments.only, name)]
@@ -157,21 +172,12 @@ def run(models, arguments):
             if never is not None:
                 model = name.split("/")[0]
                 untaken[model] = untaken.get(model, never) & never
-            count += 1
-            failed = failed or bool(problems)
-            print("%s %d - %s: %s%s" % ("not ok" if problems else "ok", count, name, text.replace("#", ""),
-                                        "" if "/bug" in name else " (%d states)" % states))
-            for problem in problems:
-                print("# " + problem)
-            sys.stdout.flush()
+            tap.result(name, problems, text or "%d states" % states)
     for model, lines in untaken.items():        # what no configuration does proves nothing
-        count += 1
-        failed = failed or bool(lines)
-        print("%s %d - %s: every step is taken in some configuration" % ("not ok" if lines else "ok", count, model))
-        for line in sorted(lines):
-            print("# never: " + line)
-    print("1..%d" % count)
-    return failed
+        if arguments.only in (None, model, model + "/steps"):
+            tap.result(model + "/steps", ["never taken: " + line for line in sorted(lines)])
+    print("1..%d" % tap.count)
+    return tap.failed > 0
 
 
 def trail(name, prop, defines):
@@ -181,7 +187,6 @@ def trail(name, prop, defines):
         if wrong:
             sys.exit(wrong)
         shutil.copy(model.path, folder)
-        # -i: the shortest way there, if it can be found in time
         flags = ["-m%d" % DEPTH, "-w22"] + ([] if prop == "safety" else ["-a", "-f", "-N", prop])
         subprocess.run(["./pan"] + flags, cwd=folder, check=False)
         trails = glob.glob(os.path.join(folder, "*.trail"))
@@ -201,7 +206,7 @@ def main():
     arguments = parser.parse_args()
     missing = [tool for tool in ("spin", "gcc") if not shutil.which(tool)]
     if missing:
-        print("1..0 # SKIP %s is not installed" % " and ".join(missing))
+        print("ok 1 - models # SKIP %s is not installed\n1..1" % " and ".join(missing))
         return 0
     models = [Model(path) for path in sorted(glob.glob(os.path.join(HERE, "*.pml")))]
     if arguments.models:
