@@ -242,8 +242,9 @@ proctype Loop()
                 :: skip
                 fi;
                 if
+                :: woken[1] || woken[STRANDS]   /* a strand is ready */
                 :: inbox != NOBODY              /* it spins and finds something, or has no time to sleep */
-                :: skip ->
+                :: !woken[1] && !woken[STRANDS] ->
 #if BUG != 4
                         bell = 0;
 #endif
