@@ -36,12 +36,16 @@
  * signals. What strands share: plait/lock.h, rlock.h, rwlock.h, locked.h, condition.h, semaphore.h, barrier.h, once.h,
  * event.h, future.h, queue.h and gil.h; what each has for itself: plait/local.h. <plait/http.h> belongs to a library of its
  * own, plait-http, and is not included here. */
+ * plait/base.h has the rules that hold for every call, time and sleeping; plait/lock.h, event.h, queue.h and gil.h
+ * what strands share; plait/fd.h reading and writing; plait/dump.h shows what a program is doing. <plait/http.h> belongs
+ * to a library of its own, plait-http, and is not included here. */
 #ifndef PLAIT_H
 #define PLAIT_H
 
 #include <plait/barrier.h>
 #include <plait/base.h>
 #include <plait/condition.h>
+#include <plait/dump.h>
 #include <plait/event.h>
 #include <plait/executor.h>
 #include <plait/fd.h>

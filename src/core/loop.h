@@ -20,6 +20,9 @@
 
 enum { PLAIT__LOOP_LOCALS = 4 };
 
+/* In the inbox, in place of NULL, while the loop sleeps. */
+#define PLAIT__SLEEPS ((struct plait__strand *)1)
+
 /* The four seams. A test or a simulation gives a loop its own. */
 struct plait__seams {
         plait_time (*now)(struct plait__loop *loop);
@@ -41,6 +44,25 @@ struct plait__source {
 };
 
 struct plait__poller;
+struct plait__visit;
+
+/* What is seen of a loop from outside (src/inspect). */
+struct plait__outside {
+        _Atomic bool alive;                     /* its thread runs; release: tid, for who finds it set */
+        bool helper;                            /* of a thread of the library's own, which waits elsewhere (the monitor) */
+        pid_t tid;
+        _Atomic uint32_t asked;                 /* to stop for a moment at its next look: inspect/world.c */
+        struct plait__visit *visit;             /* while it does */
+        uint64_t looks;                         /* how often it has looked outside */
+        uint32_t watches;                       /* descriptors that somebody waits for, or has lasting interest in */
+
+        /* the watchdog's own: since when it sees the same strand running, and whether it has said so */
+        struct plait__strand *holder;
+        uint64_t holder_looks;
+        unsigned holder_budget;
+        bool holder_told;
+        plait_time holder_since;
+};
 
 struct plait__loop {
         /* switching */
@@ -90,6 +112,8 @@ struct plait__loop {
         struct plait_gil *gil;                  /* of the pool that this thread is of, or NULL */
 
         struct { void *value; void (*end)(void *value); } locals[PLAIT__LOOP_LOCALS];
+
+        struct plait__outside outside;
 
         struct plait__loop *next;               /* all loops ever made, or the free ones */
         struct plait__loop *next_free;
@@ -142,6 +166,13 @@ static inline void plait__loop_append(struct plait__loop *loop, struct plait__st
 /* Puts the strand into its home loop's inbox and wakes that loop if it sleeps. Any thread. The strand's `remote` says that
  * it is there already. */
 PLAIT_API void plait__loop_push(struct plait__strand *strand);
+
+/* Wakes the loop if it sleeps, for no strand: it looks outside. Any thread. */
+void plait__loop_ring(struct plait__loop *loop);
+
+/* Both in src/inspect. A thread has its loop; the loop was asked to stop for a moment, and its thread is between two strands. */
+void plait__loop_made(struct plait__loop *loop);
+void plait__loop_attend(struct plait__loop *loop);
 
 /* Takes what other threads have put into the inbox. */
 void plait__loop_drain(struct plait__loop *loop);

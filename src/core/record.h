@@ -104,7 +104,7 @@ struct plait__strand {
                 struct {
                         struct plait__link wait;        /* in the list of what it waits for, under that object's guard */
                         void *slot;                     /* what is handed over: an item's place */
-                        void *object;                   /* what it waits for */
+                        void *object;                   /* what it waits for: set before it parks, src/inspect reads it */
                 };
                 struct plait__watch watch;              /* when that is a descriptor */
         };

@@ -72,6 +72,7 @@ static __attribute__((noinline)) int wait(struct event *event)
                 plait__spin_release(&event->guard);
                 return 0;
         }
+        strand->object = event;
         plait__waiters_add(&event->waiters, strand);
         plait__spin_release(&event->guard);
         rc = plait__wait_granted(strand, PLAIT__ON_EVENT, PLAIT_FOREVER);

@@ -50,6 +50,7 @@ static bool join(struct lock *lock, struct plait__strand *strand)
                 plait__store(&lock->word, plait__list_empty(&lock->waiters) ? HELD : AWAITED);
                 plait__store(&lock->holder, strand);
         } else {
+                strand->object = lock;
                 plait__waiters_add(&lock->waiters, strand);
         }
         plait__spin_release(&lock->guard);
@@ -152,4 +153,9 @@ void plait_lock_release(plait_lock *lock)
                 plait__store(&inner->word, FREE);
         else if (!atomic_compare_exchange_strong_explicit(&inner->word, &word, FREE, memory_order_release, memory_order_relaxed))
                 release_awaited(inner);
+}
+
+struct plait__strand *plait__lock_holder(const plait_lock *lock)
+{
+        return plait__load(&inner_of((plait_lock *)(uintptr_t)lock)->holder);
 }

@@ -215,6 +215,7 @@ static int wait_in(plait_queue *queue, struct plait__link *waiters, struct plait
         int rc;
 
         strand->slot = item;
+        strand->object = queue;
         plait__waiters_add(waiters, strand);
         plait__spin_release(&queue->guard);
         rc = plait__wait_granted(strand, PLAIT__ON_QUEUE, PLAIT_FOREVER);

@@ -96,6 +96,7 @@ static int call_or_leave(struct plait__strand *strand, plait_fn *fn, void *arg, 
         if (size)
                 memcpy(left->bytes, arg, size);
         plait__store(&strand->granted, PLAIT__NOT_GRANTED);
+        strand->object = NULL;
         left->loop = plait__loop_new(strand->loop);
         rc = left->loop ? plait__sys.thread_start(left_main, left, 0) : -ENOMEM;
         if (rc < 0) {

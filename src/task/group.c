@@ -192,6 +192,8 @@ static bool has_live(struct plait__group *group)
         return live;
 }
 
+void (*plait__failures_unread)(const plait_group *group);
+
 void plait_group_done(plait_group *group)
 {
         struct plait__group *inner = plait__group_of(group);
@@ -205,6 +207,8 @@ void plait_group_done(plait_group *group)
                         plait__group_end_scope(group, PLAIT__CANCEL_QUIET);
                 plait__group_wait_all(strand, group, false);
                 plait__group_close(group, strand);
+                if (plait__unlikely(inner->failures) && plait__failures_unread && !plait__load(&inner->read))
+                        plait__failures_unread(group);
         }
         if (inner->scope.group_state == PLAIT__GROUP_ENDED)
                 forget(group);
@@ -229,6 +233,8 @@ static int next_task(const char *call, plait_group *group, plait_task **ret)
         plait__group_lock(inner);
         task = plait__group_next_ended(inner);
         inner->owed -= task != NULL;
+        if (task && task->result < 0)
+                plait__store(&inner->read, true);
         plait__group_unlock(inner);
         if (!task)
                 return -ENOENT;

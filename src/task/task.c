@@ -213,7 +213,7 @@ static inline void leave_group(struct plait_task *task, int result, int cut)
         if (plait__unlikely(strand->flags & PLAIT__AWAITED || plait__load(&strand->cancelled) & PLAIT__WATCHED))
                 plait__task_tell(task);
         if (cut && !group->cut)
-                group->cut = (int16_t)cut;
+                group->cut = (int8_t)cut;
         group->live--;
         group->begun--;
         next = ring_pop(&group->withheld);
@@ -287,7 +287,11 @@ int plait_task_result(const plait_task *task)
         plait__not_forked(__func__);
         if (!task)
                 return -ENOMEM;
-        return plait__load_acquire(&task->strand.state) == PLAIT__ENDED ? task->result : -EINPROGRESS;
+        if (plait__load_acquire(&task->strand.state) != PLAIT__ENDED)
+                return -EINPROGRESS;
+        if (plait__unlikely(task->result < 0))
+                plait__store(&plait__group_of(task->group)->read, true);
+        return task->result;
 }
 
 void *plait_task_arg(const plait_task *task)

@@ -45,8 +45,10 @@ static void tell_all(const struct plait_task *task, const plait_group *group)
                 next = link->next;
                 strand = plait__container(link, struct plait__strand, wait);
                 object = strand->object;
-                if (task ? object == task : object->group == group)
-                        tell(strand, object->result);
+                if (task ? object != task : object->group != group)
+                        continue;
+                plait__store(&plait__group_of(object->group)->read, true);
+                tell(strand, object->result);
         }
         plait__spin_release(&guard);
 }
