@@ -123,7 +123,7 @@ static int hold_twice(void *arg)
 
 static void hold_again(void)
 {
-        PLAIT_GROUP(group);
+        PLAIT_GROUP(group, .name = "some");
 
         start_named(&group, "greedy", hold_twice, NULL);
         CHECK_EQUAL(plait_group_wait(&group), 0);
@@ -132,7 +132,7 @@ static void hold_again(void)
 TEST(who_lets_go_and_holds_again_is_told_of_again)
 {
         watch(hold_again, NULL);
-        CHECK_EQUAL(count("'greedy' has kept"), 2);
+        CHECK_EQUAL(count("'greedy' of group 'some' has kept"), 2);
         CHECK_EQUAL(count("plait:"), 2);
 }
 
@@ -163,7 +163,7 @@ static int yield_often(void *arg)
 
 static void alone(void)
 {
-        PLAIT_GROUP(group);
+        PLAIT_GROUP(group, .name = "some");
 
         plait_group_start(&group, yield_often, NULL, 0);
         CHECK_EQUAL(plait_group_wait(&group), 0);
@@ -229,26 +229,26 @@ static void read_all(void)
         plait_failure failure;
 
         {
-                PLAIT_GROUP(group);
+                PLAIT_GROUP(group, .name = "some");
 
                 plait_group_start(&group, fail, NULL, 0);
                 CHECK_EQUAL(plait_group_wait(&group), -EIO);
         }
         {
-                PLAIT_GROUP(group);
+                PLAIT_GROUP(group, .name = "some");
 
                 plait_group_start(&group, fail, NULL, 0);
                 CHECK_EQUAL(plait_group_next(&group, &task), 0);
         }
         {
-                PLAIT_GROUP(group);
+                PLAIT_GROUP(group, .name = "some");
 
                 task = plait_group_start(&group, fail, NULL, 0);
                 while (plait_task_result(task) == -EINPROGRESS)
                         plait_ignore(plait_yield());
         }
         {
-                PLAIT_GROUP(group);
+                PLAIT_GROUP(group, .name = "some");
 
                 plait_group_start(&group, fail, NULL, 0);
                 plait_ignore(plait_yield());
@@ -384,7 +384,7 @@ static int wait_for(void *arg)
 static void tasks_wait_for_each_other(void)
 {
         static int zero, one = 1;
-        PLAIT_GROUP(group);
+        PLAIT_GROUP(group, .name = "some");
 
         each_other[0] = plait_group_start(&group, wait_for, &one, 0);
         each_other[1] = plait_group_start(&group, wait_for, &zero, 0);
@@ -553,7 +553,7 @@ static void end_by_alarm(int signal_number)
 
 static void sleep_for_ever(void)
 {
-        PLAIT_GROUP(group);
+        PLAIT_GROUP(group, .name = "some");
 
         signal(SIGALRM, end_by_alarm);
         alarm(1);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "arch/switch.h"
+#include "fault.h"
 #include "tasks.h"
 
 static char *dump(void)
@@ -25,10 +26,10 @@ static char *dump(void)
         return text;
 }
 
-/* The lines of a dump, from the one that contains `who` to the next strand's. Static. */
+/* The lines of a dump, from the one that contains `who` to the next strand's; until this thread asks again. */
 static const char *strand_in(const char *text, const char *who)
 {
-        static char found[8192];
+        static _Thread_local char found[8192];
         const char *at = strstr(text, who), *end;
 
         found[0] = 0;
@@ -251,7 +252,7 @@ TEST(who_waits_for_a_group_or_a_task_is_shown_with_it)
 {
         struct outer outer = {.event = &event};
         char *text;
-        PLAIT_GROUP(group);
+        PLAIT_GROUP(group, .name = "some");
 
         plait_event_clear(&event);
         outer.inner = plait_group_start_with(&group, &(plait_task_options){.name = "owner"}, own_group, &outer, 0);
@@ -367,7 +368,7 @@ TEST(a_thread_without_a_loop_dumps)
 {
         pthread_t thread;
         char *text;
-        PLAIT_GROUP(group);
+        PLAIT_GROUP(group, .name = "some");
 
         plait_event_clear(&event);
         start_named(&group, "the waiter", task_wait_event, &event);
@@ -442,7 +443,7 @@ static bool has_said(const char *what)
 
 TEST(a_signal_dumps_while_the_main_line_computes)
 {
-        PLAIT_GROUP(group);
+        PLAIT_GROUP(group, .name = "some");
 
         plait_event_clear(&event);
         start_named(&group, "the waiter", task_wait_event, &event);
@@ -458,6 +459,61 @@ TEST(a_signal_dumps_while_the_main_line_computes)
         CHECK_EQUAL(plait_group_wait(&group), 0);
 }
 
+static int quit_and_wait(void *arg)
+{
+        kill(getpid(), SIGQUIT);
+        return plait_event_wait(arg);
+}
+
+static void *read_dump(void *arg)
+{
+        while (!has_said("'waits too'") || !has_said("'waits'"))
+                ;
+        plait_event_set(arg);                   /* a thread that plait does not know ends it */
+        return NULL;
+}
+
+TEST(a_signal_dumps_while_every_loop_is_stuck)
+{
+        pthread_t thread;
+
+#if defined(TEST_SANITIZER_THREAD)
+        SKIP("the thread sanitizer holds signals back from a thread that sleeps in a system call of ours");
+#endif
+        PLAIT_GROUP(group, .executor = plait_own_thread());
+
+        plait_event_clear(&event);
+        capture();
+        CHECK_EQUAL(plait_dump_on_signal(SIGQUIT), 0);
+        CHECK(pthread_create(&thread, NULL, read_dump, &event) == 0);
+        start_named(&group, "waits", task_wait_event, &event);
+        start_named(&group, "waits too", quit_and_wait, &event);
+        CHECK_EQUAL(plait_group_wait(&group), 0);
+        CHECK(pthread_join(thread, NULL) == 0);
+        capture_end();
+        signal(SIGQUIT, SIG_DFL);
+}
+
+TEST(a_dump_on_a_signal_needs_a_thread, .once = true)                /* the second time it is there */
+{
+        fault_fail_nth(FAULT_thread_start, 1, EAGAIN);
+        CHECK_EQUAL(plait_dump_on_signal(SIGQUIT), -EAGAIN);
+        fault_off();
+        CHECK_EQUAL(plait_dump_on_signal(SIGQUIT), 0);
+        signal(SIGQUIT, SIG_DFL);
+}
+
+TEST(a_dump_without_memory_says_what_it_can)
+{
+        FAULT_EACH_FROM(FAULT_ANY, 0) {
+                FILE *file = fopen("/dev/null", "w");
+
+                CHECK(file);
+                plait_dump(file);
+                fclose(file);
+        }
+}
+
 TEST(a_signal_that_cannot_be_handled_is_refused)
 {
         CHECK_EQUAL(plait_dump_on_signal(0), -EINVAL);
@@ -471,12 +527,16 @@ TEST(in_a_child_of_fork_the_signal_does_what_it_does)
         int status;
         pid_t child;
 
+#if defined(TEST_SANITIZER_THREAD)
+        SKIP("the thread sanitizer holds signals back in a child of fork()");
+#endif
         CHECK_EQUAL(plait_yield(), 0);
         CHECK_EQUAL(plait_dump_on_signal(SIGTERM), 0);
         child = fork();
         if (child == 0) {
                 raise(SIGTERM);
-                _exit(0);
+                for (;;)
+                        pause();
         }
         CHECK(child > 0 && waitpid(child, &status, 0) == child);
         CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);

@@ -352,10 +352,11 @@ struct plait__loop *plait__loop_new(struct plait__loop *maker)
         loop->ready = NULL;
         loop->ready_end = &loop->ready;
         loop->budget = BUDGET;
-        loop->outside.helper = false;
+        plait__store(&loop->outside.helper, false);
         loop->outside.watches = 0;
         loop->outside.holder = NULL;
         plait__timers_init(&loop->timers, plait__loop_now(loop));
+        loop->main->since = loop->now;
         loop->random_state = (uint64_t)plait__clock_now() * 2 + 1;
         loop->main->strand.loop = loop;
         plait__store(&loop->main->strand.state, PLAIT__MAIN);

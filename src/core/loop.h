@@ -49,7 +49,7 @@ struct plait__visit;
 /* What is seen of a loop from outside (src/inspect). */
 struct plait__outside {
         _Atomic bool alive;                     /* its thread runs; release: tid, for who finds it set */
-        bool helper;                            /* of a thread of the library's own, which waits elsewhere (the monitor) */
+        _Atomic bool helper;                    /* of a thread of the library's own, which waits elsewhere (the monitor) */
         pid_t tid;
         _Atomic uint32_t asked;                 /* to stop for a moment at its next look: inspect/world.c */
         struct plait__visit *visit;             /* while it does */

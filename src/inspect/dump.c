@@ -29,6 +29,11 @@ static bool is_bottom(const char *name)
         return false;
 }
 
+static bool is_main(const char *name)
+{
+        return name && strcmp(name, "main") == 0;
+}
+
 static const char *name_of(struct plait__symbols *symbols, const void *address)
 {
         return plait__symbol_find(symbols, address)->name;
@@ -69,8 +74,11 @@ void plait__out_stack(struct plait__out *out, struct plait__symbols *symbols, vo
 {
         int i = interrupted ? 0 : first_to_show(symbols, frames, count);
 
-        for (; i < count && !is_bottom(name_of(symbols, frames[i])); i++)
+        for (; i < count && !is_bottom(name_of(symbols, frames[i])); i++) {
                 out_frame(out, symbols, frames[i]);
+                if (is_main(name_of(symbols, frames[i])))
+                        return;                 /* libc's, which may have no names */
+        }
         if (i == PLAIT__FRAMES)
                 plait__out(out, "        ...\n");
 }

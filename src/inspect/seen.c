@@ -24,6 +24,22 @@ enum { PAGE = 4096 };
 
 /* ---- memory that may not be there */
 
+/* Not memcpy(), which the thread sanitizer has replaced. */
+static PLAIT__LOOKS_ON void copy(char *to, const volatile char *from, size_t size)
+{
+        while (size--)
+                *to++ = *from++;
+}
+
+static PLAIT__LOOKS_ON void copy_text(char to[PLAIT__NAME_SEEN], const volatile char *from)
+{
+        size_t i;
+
+        for (i = 0; i < PLAIT__NAME_SEEN - 1 && from[i]; i++)
+                to[i] = from[i];
+        to[i] = 0;
+}
+
 enum trust { STILL, LIKELY, UNSURE };           /* it is there; it is, if the kernel does not answer; it may be gone */
 
 static bool peek(enum trust trust, void *to, const void *from, size_t size)
@@ -38,7 +54,7 @@ static bool peek(enum trust trust, void *to, const void *from, size_t size)
         if (trust == LIKELY && (rc == -ENOSYS || rc == -EPERM))
                 rc = 0;                         /* an emulator, or a container that forbids it */
         if (rc == 0)
-                memcpy(to, from, size);
+                copy(to, from, size);
         return rc == 0 || rc == (long)size;
 }
 
@@ -51,8 +67,7 @@ static void peek_text(enum trust trust, char to[PLAIT__NAME_SEEN], const char *f
         if (!from)
                 return;
         if (trust == STILL) {
-                strncpy(to, from, PLAIT__NAME_SEEN - 1);
-                to[PLAIT__NAME_SEEN - 1] = 0;
+                copy_text(to, from);
                 return;
         }
         while (done < PLAIT__NAME_SEEN - 1) {
@@ -80,11 +95,11 @@ static bool is_record(const struct plait_task *task)
 
 static void group_name(enum trust trust, char to[PLAIT__NAME_SEEN], const plait_group *group)
 {
-        plait_group copy;
+        plait_group seen;
 
         to[0] = 0;
-        if (peek(trust, &copy, group, sizeof copy))
-                peek_text(trust, to, copy.name);
+        if (peek(trust, &seen, group, sizeof seen))
+                peek_text(trust, to, seen.name);
 }
 
 PLAIT__LOOKS_ON void plait__see_who(struct plait__who *ret, const struct plait_task *task, bool still)
@@ -122,7 +137,7 @@ void plait__out_who(struct plait__out *out, const struct plait__who *who)
 /* ---- what it waits for */
 
 /* A strand that has begun and whose loop stands still cannot end meanwhile, nor can its group. */
-static bool stands_still(const struct plait_task *task)
+static PLAIT__LOOKS_ON bool stands_still(const struct plait_task *task)
 {
         int state = plait__load_acquire(&task->strand.state);
         const struct plait__loop *loop = task->strand.loop;
@@ -142,11 +157,11 @@ static PLAIT__LOOKS_ON void see_group(struct plait__seen *seen, const plait_grou
 static void see_lock(struct plait__seen *seen, const plait_lock *lock)
 {
         const struct plait_task *holder;
-        plait_lock copy;
+        plait_lock as_seen;
 
-        if (!peek(LIKELY, &copy, lock, sizeof copy))
+        if (!peek(LIKELY, &as_seen, lock, sizeof as_seen))
                 return;
-        holder = plait__task_of(plait__lock_holder(&copy));
+        holder = plait__task_of(plait__lock_holder(&as_seen));
         if (is_record(holder))
                 plait__see_who(&seen->other, holder, stands_still(holder));
 }
@@ -230,10 +245,10 @@ static PLAIT__LOOKS_ON bool is_to_be_seen(const struct plait_task *task, int sta
                 return true;
         if (!loop || (state != PLAIT__NEW && !plait__load_acquire(&loop->outside.alive)))
                 return false;                   /* of a thread that is about to begin, or has ended */
-        return state != PLAIT__MAIN || (loop->line == &task->strand && !loop->outside.helper);
+        return state != PLAIT__MAIN || (loop->line == &task->strand && !plait__load(&loop->outside.helper));
 }
 
-static enum plait__seen_kind kind_of(const struct plait_task *task, int state)
+static PLAIT__LOOKS_ON enum plait__seen_kind kind_of(const struct plait_task *task, int state)
 {
         if (task->strand.flags & PLAIT__SERVICE)
                 return PLAIT__SEEN_SERVICE;
@@ -246,7 +261,7 @@ static enum plait__seen_kind kind_of(const struct plait_task *task, int state)
         return task->strand.stack ? PLAIT__SEEN_COROUTINE : PLAIT__SEEN_THREAD;
 }
 
-static void see_away(struct plait__seen *seen, const struct plait_task *task)
+static PLAIT__LOOKS_ON void see_away(struct plait__seen *seen, const struct plait_task *task)
 {
         const struct plait__posted *posted = task->strand.object;
         uintptr_t index = ((uintptr_t)posted - (uintptr_t)plait__region.posted) / sizeof *posted;
@@ -273,7 +288,9 @@ static PLAIT__LOOKS_ON void see_begun(struct plait__seen *seen, struct plait_tas
                                                                                        : PLAIT__SEEN_READY;
         if (seen->state != PLAIT__SEEN_PARKED)
                 seen->reason = PLAIT__NOT_PARKED;
-        if (plait__world_has(loop)) {
+        if (seen->reason == PLAIT__ON_WORK) {
+                seen->no_stack = PLAIT__STACK_NONE;
+        } else if (plait__world_has(loop)) {
                 see_object(seen, strand);
                 see_stack(seen, strand);
         } else if (seen->state == PLAIT__SEEN_RUNNING) {
@@ -306,12 +323,16 @@ static PLAIT__LOOKS_ON void see(struct plait__seen *seen, struct plait_task *tas
 
 /* Room for all records there are, of which only what is used becomes memory. No malloc(): a thread that does not stand still
  * may have it locked. */
+static plait__spin mapping;                      /* held around both calls: the thread sanitizer does not see them */
+
 static void make_room(struct plait__all_seen *all, size_t count)
 {
         long memory;
 
         all->bytes = count * sizeof *all->strands;
+        plait__spin_acquire(&mapping);
         memory = plait__sys.mmap(NULL, all->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        plait__spin_release(&mapping);
         if (memory < 0 && memory > -4096)
                 return;
         all->strands = (void *)memory;
@@ -338,6 +359,9 @@ void plait__see_all(struct plait__all_seen *all)
 
 void plait__see_no_more(struct plait__all_seen *all)
 {
-        if (all->strands)
-                plait__sys.munmap(all->strands, all->bytes);
+        if (!all->strands)
+                return;
+        plait__spin_acquire(&mapping);
+        plait__sys.munmap(all->strands, all->bytes);
+        plait__spin_release(&mapping);
 }

@@ -90,7 +90,7 @@ PLAIT__LOOKS_ON bool plait__all_still(uint64_t *ret_when)
         if (plait__in_worker || plait__ports_away())
                 return false;
         for (loop = plait__loop_all(); loop; loop = loop->next) {
-                if (!plait__load_acquire(&loop->outside.alive) || loop->outside.helper)
+                if (!plait__load_acquire(&loop->outside.alive) || plait__load(&loop->outside.helper))
                         continue;
                 if (plait__load(&loop->inbox) != PLAIT__SLEEPS || has_hope(loop))
                         return false;
@@ -106,7 +106,7 @@ static bool loops_stuck(void)
         const struct plait__loop *loop;
 
         for (loop = plait__loop_all(); loop; loop = loop->next) {
-                if (!plait__load_acquire(&loop->outside.alive) || loop->outside.helper)
+                if (!plait__load_acquire(&loop->outside.alive) || plait__load(&loop->outside.helper))
                         continue;
                 if (!plait__world_has(loop) || loop->ready || plait__load(&loop->inbox) || has_hope(loop))
                         return false;

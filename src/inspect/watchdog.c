@@ -94,7 +94,7 @@ static void look_at_holders(void)
         struct plait__loop *loop;
 
         for (loop = plait__loop_all(); loop; loop = loop->next)
-                if (plait__load_acquire(&loop->outside.alive) && !loop->outside.helper)
+                if (plait__load_acquire(&loop->outside.alive) && !plait__load(&loop->outside.helper))
                         look_at_holder(loop, now);
 }
 

@@ -83,7 +83,7 @@ static void enter(struct plait__loop *here)
 
 static bool is_wanted(const struct plait__loop *loop)
 {
-        return loop != plait__loop_here && plait__load_acquire(&loop->outside.alive) && !loop->outside.helper;
+        return loop != plait__loop_here && plait__load_acquire(&loop->outside.alive) && !plait__load(&loop->outside.helper);
 }
 
 static bool all_came(void)
