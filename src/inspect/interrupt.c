@@ -106,12 +106,20 @@ static void await_answer(void)
                 plait__sys.futex(&state, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, now, &moment, FUTEX_BITSET_MATCH_ANY);
 }
 
+/* The program may have taken the signal for itself since. */
+static bool still_ours(void)
+{
+        struct sigaction now;
+
+        return prepared && sigaction(SIGURG, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) && now.sa_sigaction == handler;
+}
+
 bool plait__interrupt(struct plait__loop *loop, struct plait__sample *ret)
 {
         uint32_t expected = ASKED;
         bool told;
 
-        if (!prepared)
+        if (!still_ours())
                 return false;
         plait__spin_acquire(&guard);
         plait__store(&asked, loop);
