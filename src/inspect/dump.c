@@ -100,20 +100,17 @@ static void out_its_stack(struct plait__out *out, struct plait__symbols *symbols
 
 static void out_group_waited_for(struct plait__out *out, const struct plait__seen *seen)
 {
-        if (!seen->object)
-                plait__out(out, "a map");
-        else
-                plait__out(out, "the group '%s' (%zu task%s live%s)", seen->object_name[0] ? seen->object_name : "unnamed",
-                           seen->object_count, seen->object_count == 1 ? "" : "s", seen->object_count == 1 ? "s" : "");
+        plait__out(out, "the group '%s' (%zu task%s live%s)", seen->object_name[0] ? seen->object_name : "unnamed", seen->object_count,
+                   seen->object_count == 1 ? "" : "s", seen->object_count == 1 ? "s" : "");
 }
 
 static void out_lock_waited_for(struct plait__out *out, const struct plait__seen *seen)
 {
         plait__out(out, "the lock %p", seen->object);
-        if (!seen->other.id)
-                return;
-        plait__out(out, ", held by ");
-        plait__out_who(out, &seen->other);
+        if (seen->other.id) {
+                plait__out(out, ", held by ");
+                plait__out_who(out, &seen->other);
+        }
 }
 
 static void out_waited_for(struct plait__out *out, const struct plait__seen *seen)
@@ -122,9 +119,11 @@ static void out_waited_for(struct plait__out *out, const struct plait__seen *see
                 [PLAIT__ON_SLEEP] = "the time",       [PLAIT__ON_READ] = "a descriptor, to read", [PLAIT__ON_WRITE] = "a descriptor, to write",
                 [PLAIT__ON_POLL] = "descriptors",     [PLAIT__ON_GIL] = "the gil",                [PLAIT__ON_WORK] = "work",
                 [PLAIT__ON_HTTP] = "an HTTP response", [PLAIT__ON_CLOSE] = "an executor's tasks, to close it",
+                [PLAIT__ON_LOCK] = "a lock",          [PLAIT__ON_QUEUE] = "a queue",              [PLAIT__ON_EVENT] = "an event",
+                [PLAIT__ON_GROUP] = "tasks",          [PLAIT__ON_TASK] = "a task",
         };
 
-        switch (seen->reason) {
+        switch (seen->object ? seen->reason : PLAIT__NOT_PARKED) {
         case PLAIT__ON_LOCK:
                 out_lock_waited_for(out, seen);
                 return;

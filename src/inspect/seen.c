@@ -40,33 +40,46 @@ static PLAIT__LOOKS_ON void copy_text(char to[PLAIT__NAME_SEEN], const volatile 
         to[i] = 0;
 }
 
-enum trust { STILL, LIKELY, UNSURE };           /* it is there; it is, if the kernel does not answer; it may be gone */
+/* Where the kernel refuses that call (some containers, emulators) another one reads the memory for it. */
+static bool peek_by_file(void *to, const void *from, size_t size)
+{
+        int fd = (int)plait__sys.memfd_create("plait", MFD_CLOEXEC);
+        bool done;
 
-static bool peek(enum trust trust, void *to, const void *from, size_t size)
+        if (fd < 0)
+                return false;
+        done = plait__sys.write(fd, from, size) == (long)size && plait__sys.pread64(fd, to, size, 0) == (long)size;
+        plait__sys.close(fd);
+        return done;
+}
+
+/* `still`: it is surely there. */
+static bool peek(bool still, void *to, const void *from, size_t size)
 {
         struct iovec here = {to, size}, there = {(void *)(uintptr_t)from, size};
-        long rc = 0;
+        long rc;
 
         if (!from)
                 return false;
-        if (trust != STILL)
-                rc = plait__sys.process_vm_readv((pid_t)plait__sys.getpid(), &here, 1, &there, 1);
-        if (trust == LIKELY && (rc == -ENOSYS || rc == -EPERM))
-                rc = 0;                         /* an emulator, or a container that forbids it */
-        if (rc == 0)
+        if (still) {
                 copy(to, from, size);
-        return rc == 0 || rc == (long)size;
+                return true;
+        }
+        rc = plait__sys.process_vm_readv((pid_t)plait__sys.getpid(), &here, 1, &there, 1);
+        if (rc == -ENOSYS || rc == -EPERM)
+                return peek_by_file(to, from, size);
+        return rc == (long)size;
 }
 
 /* By pieces that do not cross a page: a name may lie at the end of what is mapped. */
-static void peek_text(enum trust trust, char to[PLAIT__NAME_SEEN], const char *from)
+static void peek_text(bool still, char to[PLAIT__NAME_SEEN], const char *from)
 {
         size_t done = 0, piece;
 
         to[0] = 0;
         if (!from)
                 return;
-        if (trust == STILL) {
+        if (still) {
                 copy_text(to, from);
                 return;
         }
@@ -74,7 +87,7 @@ static void peek_text(enum trust trust, char to[PLAIT__NAME_SEEN], const char *f
                 piece = PAGE - (uintptr_t)(from + done) % PAGE;
                 if (piece > PLAIT__NAME_SEEN - 1 - done)
                         piece = PLAIT__NAME_SEEN - 1 - done;
-                if (!peek(UNSURE, to + done, from + done, piece))
+                if (!peek(false, to + done, from + done, piece))
                         break;
                 done += piece;
                 to[done] = 0;
@@ -93,13 +106,13 @@ static bool is_record(const struct plait_task *task)
         return task && offset / sizeof *task < plait__load_acquire(&plait__records.count) && offset % sizeof *task == 0;
 }
 
-static void group_name(enum trust trust, char to[PLAIT__NAME_SEEN], const plait_group *group)
+static void group_name(bool still, char to[PLAIT__NAME_SEEN], const plait_group *group)
 {
         plait_group seen;
 
         to[0] = 0;
-        if (peek(trust, &seen, group, sizeof seen))
-                peek_text(trust, to, seen.name);
+        if (peek(still, &seen, group, sizeof seen))
+                peek_text(still, to, seen.name);
 }
 
 PLAIT__LOOKS_ON void plait__see_who(struct plait__who *ret, const struct plait_task *task, bool still)
@@ -113,10 +126,10 @@ PLAIT__LOOKS_ON void plait__see_who(struct plait__who *ret, const struct plait_t
         ret->name[0] = ret->group[0] = 0;
         if (state == PLAIT__FREE || state == PLAIT__ENDED)
                 still = false;
-        if (task->extra && peek(still ? STILL : UNSURE, &extra, task->extra, sizeof extra))
+        if (task->extra && peek(still, &extra, task->extra, sizeof extra))
                 memcpy(ret->name, extra.name, sizeof extra.name);
         if (group)
-                group_name(still ? STILL : UNSURE, ret->group, group);
+                group_name(still, ret->group, group);
         if (!still && (task->id != ret->id || plait__load_acquire(&task->strand.state) != state || state == PLAIT__FREE))
                 ret->name[0] = ret->group[0] = 0;       /* what was read is another's, or was gone */
 }
@@ -149,7 +162,7 @@ static PLAIT__LOOKS_ON void see_group(struct plait__seen *seen, const plait_grou
 {
         if (!group)
                 return;
-        group_name(STILL, seen->object_name, group);
+        group_name(true, seen->object_name, group);
         seen->object_count = plait__group_of(group)->live;
 }
 
@@ -159,7 +172,7 @@ static void see_lock(struct plait__seen *seen, const plait_lock *lock)
         const struct plait_task *holder;
         plait_lock as_seen;
 
-        if (!peek(LIKELY, &as_seen, lock, sizeof as_seen))
+        if (!peek(false, &as_seen, lock, sizeof as_seen))
                 return;
         holder = plait__task_of(plait__lock_holder(&as_seen));
         if (is_record(holder))
