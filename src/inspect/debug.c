@@ -27,11 +27,12 @@ static void tell_unread(const plait_group *group)
 
         memset(&first, 0, sizeof first);
         count = plait_group_failures(group, &first, 1);
-        plait__out(&out, "plait: the group '%.60s' ended with %zu failure%s that nobody read; the first: ", group->name ? group->name : "unnamed",
-                   count, count == 1 ? "" : "s");
+        plait__out(&out, "plait: the group '%.60s' ended with %zu failure%s that nobody read; the first: ",
+                   group->name ? group->name : "unnamed", count, count == 1 ? "" : "s");
         if (first.name[0])
                 plait__out(&out, "'%.60s' ", first.name);
-        plait__out(&out, "returned %d (%s)\n", first.result, strerrordesc_np(-first.result) ? strerrordesc_np(-first.result) : "no errno");
+        plait__out(&out, "returned %d (%s)\n", first.result,
+                   strerrordesc_np(-first.result) ? strerrordesc_np(-first.result) : "no errno");
         plait__out_flush(&out);
 }
 

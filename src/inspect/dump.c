@@ -19,8 +19,9 @@ static bool begins(const char *name, const char *with)
 /* Below these is nothing of the program's. */
 static bool is_bottom(const char *name)
 {
-        static const char *const names[] = {"plait__task_body", "plait__switch_begin", "coroutine_main", "__libc_start_call_main",
-                                            "__libc_start_main_impl", "__libc_start_main", "_start", "start_thread"};
+        static const char *const names[] = {
+                "plait__task_body",       "plait__switch_begin", "coroutine_main", "__libc_start_call_main",
+                "__libc_start_main_impl", "__libc_start_main",   "_start",         "start_thread"};
         size_t i;
 
         for (i = 0; name && i < sizeof names / sizeof names[0]; i++)
@@ -50,7 +51,8 @@ static int first_to_show(struct plait__symbols *symbols, void *const *frames, in
                 symbol = plait__symbol_find(symbols, frames[i]);
                 if (is_bottom(symbol->name))
                         break;
-                if (begins(symbol->name, "plait__") || (begins(symbol->module, "libplait.so") && !begins(symbol->name, "plait_")))
+                if (begins(symbol->name, "plait__") ||
+                    (begins(symbol->module, "libplait.so") && !begins(symbol->name, "plait_")))
                         after = i + 1;
                 else if (begins(symbol->name, "plait_"))
                         return i;
@@ -70,7 +72,8 @@ static void out_frame(struct plait__out *out, struct plait__symbols *symbols, co
                 plait__out(out, "        %p\n", address);
 }
 
-void plait__out_stack(struct plait__out *out, struct plait__symbols *symbols, void *const *frames, int count, bool interrupted)
+void plait__out_stack(struct plait__out *out, struct plait__symbols *symbols, void *const *frames, int count,
+                      bool interrupted)
 {
         int i = interrupted ? 0 : first_to_show(symbols, frames, count);
 
@@ -100,8 +103,8 @@ static void out_its_stack(struct plait__out *out, struct plait__symbols *symbols
 
 static void out_group_waited_for(struct plait__out *out, const struct plait__seen *seen)
 {
-        plait__out(out, "the group '%s' (%zu task%s live%s)", seen->object_name[0] ? seen->object_name : "unnamed", seen->object_count,
-                   seen->object_count == 1 ? "" : "s", seen->object_count == 1 ? "s" : "");
+        plait__out(out, "the group '%s' (%zu task%s live%s)", seen->object_name[0] ? seen->object_name : "unnamed",
+                   seen->object_count, seen->object_count == 1 ? "" : "s", seen->object_count == 1 ? "s" : "");
 }
 
 static void out_lock_waited_for(struct plait__out *out, const struct plait__seen *seen)
@@ -116,11 +119,19 @@ static void out_lock_waited_for(struct plait__out *out, const struct plait__seen
 static void out_waited_for(struct plait__out *out, const struct plait__seen *seen)
 {
         static const char *const others[] = {
-                [PLAIT__ON_SLEEP] = "the time",       [PLAIT__ON_READ] = "a descriptor, to read", [PLAIT__ON_WRITE] = "a descriptor, to write",
-                [PLAIT__ON_POLL] = "descriptors",     [PLAIT__ON_GIL] = "the gil",                [PLAIT__ON_WORK] = "work",
-                [PLAIT__ON_HTTP] = "an HTTP response", [PLAIT__ON_CLOSE] = "an executor's tasks, to close it",
-                [PLAIT__ON_LOCK] = "a lock",          [PLAIT__ON_QUEUE] = "a queue",              [PLAIT__ON_EVENT] = "an event",
-                [PLAIT__ON_GROUP] = "tasks",          [PLAIT__ON_TASK] = "a task",
+                [PLAIT__ON_SLEEP] = "the time",
+                [PLAIT__ON_READ] = "a descriptor, to read",
+                [PLAIT__ON_WRITE] = "a descriptor, to write",
+                [PLAIT__ON_POLL] = "descriptors",
+                [PLAIT__ON_GIL] = "the gil",
+                [PLAIT__ON_WORK] = "work",
+                [PLAIT__ON_HTTP] = "an HTTP response",
+                [PLAIT__ON_CLOSE] = "an executor's tasks, to close it",
+                [PLAIT__ON_LOCK] = "a lock",
+                [PLAIT__ON_QUEUE] = "a queue",
+                [PLAIT__ON_EVENT] = "an event",
+                [PLAIT__ON_GROUP] = "tasks",
+                [PLAIT__ON_TASK] = "a task",
         };
 
         switch (seen->object ? seen->reason : PLAIT__NOT_PARKED) {
@@ -128,7 +139,8 @@ static void out_waited_for(struct plait__out *out, const struct plait__seen *see
                 out_lock_waited_for(out, seen);
                 return;
         case PLAIT__ON_QUEUE:
-                plait__out(out, "the queue %p, which has %zu item%s", seen->object, seen->object_count, seen->object_count == 1 ? "" : "s");
+                plait__out(out, "the queue %p, which has %zu item%s", seen->object, seen->object_count,
+                           seen->object_count == 1 ? "" : "s");
                 return;
         case PLAIT__ON_EVENT:
                 plait__out(out, "the event %p", seen->object);
@@ -207,7 +219,8 @@ void plait__dump(struct plait__out *out)
         plait__see_all(&all);
         plait__world_go_on();
         plait__symbols_open(&symbols);
-        plait__out(out, "plait: process %d has %zu strand%s%s\n", (int)plait__sys.getpid(), all.count, all.count == 1 ? "" : "s",
+        plait__out(out, "plait: process %d has %zu strand%s%s\n", (int)plait__sys.getpid(), all.count,
+                   all.count == 1 ? "" : "s",
                    complete ? "" : "; a thread that computes did not come to tell of its own");
         for (i = 0; i < all.count; i++)
                 plait__out_strand(out, &symbols, &all.strands[i]);

@@ -69,7 +69,8 @@ static void handler(int signal_number, siginfo_t *info, void *context)
         (void)signal_number;
         (void)info;
         if (!loop || plait__load(&asked) != loop ||
-            !atomic_compare_exchange_strong_explicit(&state, &expected, TELLING, memory_order_acquire, memory_order_relaxed))
+            !atomic_compare_exchange_strong_explicit(&state, &expected, TELLING, memory_order_acquire,
+                                                     memory_order_relaxed))
                 return;
         tell_who(loop);
         sample.count = backtrace(sample.frames, PLAIT__FRAMES);
@@ -111,7 +112,8 @@ static bool still_ours(void)
 {
         struct sigaction now;
 
-        return prepared && sigaction(SIGURG, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) && now.sa_sigaction == handler;
+        return prepared && sigaction(SIGURG, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) &&
+               now.sa_sigaction == handler;
 }
 
 bool plait__interrupt(struct plait__loop *loop, struct plait__sample *ret)
@@ -126,7 +128,8 @@ bool plait__interrupt(struct plait__loop *loop, struct plait__sample *ret)
         plait__store_release(&state, ASKED);
         if (plait__sys.tgkill((pid_t)plait__sys.getpid(), loop->outside.tid, SIGURG) == 0)
                 await_answer();
-        told = !atomic_compare_exchange_strong_explicit(&state, &expected, NOBODY, memory_order_relaxed, memory_order_relaxed);
+        told = !atomic_compare_exchange_strong_explicit(&state, &expected, NOBODY, memory_order_relaxed,
+                                                        memory_order_relaxed);
         while (told && plait__load_acquire(&state) != TOLD)     /* it has begun to tell */
                 plait__spin_yield();
         if (told) {

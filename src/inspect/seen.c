@@ -130,7 +130,8 @@ PLAIT__LOOKS_ON void plait__see_who(struct plait__who *ret, const struct plait_t
                 memcpy(ret->name, extra.name, sizeof extra.name);
         if (group)
                 group_name(still, ret->group, group);
-        if (!still && (task->id != ret->id || plait__load_acquire(&task->strand.state) != state || state == PLAIT__FREE))
+        if (!still &&
+            (task->id != ret->id || plait__load_acquire(&task->strand.state) != state || state == PLAIT__FREE))
                 ret->name[0] = ret->group[0] = 0;       /* what was read is another's, or was gone */
 }
 
@@ -295,10 +296,10 @@ static PLAIT__LOOKS_ON void see_begun(struct plait__seen *seen, struct plait_tas
 
         seen->tid = loop->outside.tid;
         seen->reason = (enum plait__reason)strand->reason;
-        seen->state = mine                                                             ? PLAIT__SEEN_RUNNING
-                      : strand->parked                                                 ? PLAIT__SEEN_PARKED
-                      : strand == loop->current && !plait__world_has(loop)             ? PLAIT__SEEN_RUNNING
-                                                                                       : PLAIT__SEEN_READY;
+        seen->state = mine                                                 ? PLAIT__SEEN_RUNNING
+                      : strand->parked                                     ? PLAIT__SEEN_PARKED
+                      : strand == loop->current && !plait__world_has(loop) ? PLAIT__SEEN_RUNNING
+                                                                           : PLAIT__SEEN_READY;
         if (seen->state != PLAIT__SEEN_PARKED)
                 seen->reason = PLAIT__NOT_PARKED;
         if (seen->reason == PLAIT__ON_WORK) {
@@ -323,7 +324,8 @@ static PLAIT__LOOKS_ON void see(struct plait__seen *seen, struct plait_task *tas
         seen->kind = kind_of(task, state);
         seen->no_stack = PLAIT__STACK_NONE;
         seen->age = now - task->since;
-        seen->left = task->strand.deadline == PLAIT_FOREVER || state == PLAIT__NEW ? PLAIT_FOREVER : task->strand.deadline - now;
+        seen->left = task->strand.deadline == PLAIT_FOREVER || state == PLAIT__NEW ? PLAIT_FOREVER
+                                                                                   : task->strand.deadline - now;
         if (state == PLAIT__AWAY) {
                 see_away(seen, task);
         } else if (state != PLAIT__NEW) {
@@ -344,7 +346,8 @@ static void make_room(struct plait__all_seen *all, size_t count)
 
         all->bytes = count * sizeof *all->strands;
         plait__spin_acquire(&mapping);
-        memory = plait__sys.mmap(NULL, all->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        memory = plait__sys.mmap(NULL, all->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                                 -1, 0);
         plait__spin_release(&mapping);
         if (memory < 0 && memory > -4096)
                 return;

@@ -9,7 +9,14 @@
 
 enum { PLAIT__NAME_SEEN = 48 };
 
-enum plait__seen_kind { PLAIT__SEEN_MAIN, PLAIT__SEEN_THREAD, PLAIT__SEEN_COROUTINE, PLAIT__SEEN_AWAY, PLAIT__SEEN_SERVICE, PLAIT__SEEN_TASK };
+enum plait__seen_kind {
+        PLAIT__SEEN_MAIN,
+        PLAIT__SEEN_THREAD,
+        PLAIT__SEEN_COROUTINE,
+        PLAIT__SEEN_AWAY,
+        PLAIT__SEEN_SERVICE,
+        PLAIT__SEEN_TASK
+};
 
 enum plait__seen_state { PLAIT__SEEN_NEW, PLAIT__SEEN_READY, PLAIT__SEEN_RUNNING, PLAIT__SEEN_PARKED };
 

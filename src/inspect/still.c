@@ -129,13 +129,15 @@ static bool strands_stuck(const struct plait__all_seen *all)
         const struct plait__seen *seen;
 
         for (seen = all->strands; seen < all->strands + all->count; seen++) {
-                if (seen->state != PLAIT__SEEN_PARKED || seen->kind == PLAIT__SEEN_AWAY || seen->reason == PLAIT__ON_CLOSE)
+                if (seen->state != PLAIT__SEEN_PARKED || seen->kind == PLAIT__SEEN_AWAY ||
+                    seen->reason == PLAIT__ON_CLOSE)
                         return false;
                 if (!plait__waits_for_others(seen))
                         continue;
                 waits = true;
                 sleeps |= seen->reason == PLAIT__ON_SLEEP;
-                stuck |= seen->reason != PLAIT__ON_SLEEP && seen->reason != PLAIT__ON_GROUP && seen->reason != PLAIT__ON_TASK;
+                stuck |= seen->reason != PLAIT__ON_SLEEP && seen->reason != PLAIT__ON_GROUP &&
+                         seen->reason != PLAIT__ON_TASK;
         }
         return stuck || (waits && !sleeps);
 }

@@ -17,7 +17,7 @@ struct plait__module_read {
         bool opened;
         const char *file;                       /* mapped; NULL: it could not be */
         size_t size;
-        const ElfW(Sym) *symbols;
+        const ElfW(Sym) * symbols;
         size_t symbol_count;
         const char *names;
         size_t names_size;
@@ -82,7 +82,8 @@ void plait__symbols_close(struct plait__symbols *symbols)
 
 static void map_file(struct plait__module_read *module)
 {
-        int fd = (int)plait__sys.openat(AT_FDCWD, module->path[0] ? module->path : "/proc/self/exe", O_RDONLY | O_CLOEXEC, 0);
+        int fd = (int)plait__sys.openat(AT_FDCWD, module->path[0] ? module->path : "/proc/self/exe",
+                                        O_RDONLY | O_CLOEXEC, 0);
         struct statx file;
         long memory;
 
@@ -98,7 +99,7 @@ static void map_file(struct plait__module_read *module)
         plait__sys.close(fd);
 }
 
-static bool lies_inside(const struct plait__module_read *module, const ElfW(Shdr) *section)
+static bool lies_inside(const struct plait__module_read *module, const ElfW(Shdr) * section)
 {
         return section->sh_offset <= module->size && section->sh_size <= module->size - section->sh_offset;
 }
@@ -107,11 +108,11 @@ static bool lies_inside(const struct plait__module_read *module, const ElfW(Shdr
 static void find_table(struct plait__module_read *module)
 {
         const ElfW(Ehdr) *header = (const void *)module->file;
-        const ElfW(Shdr) *sections, *table = NULL, *names;
+        const ElfW(Shdr) * sections, *table = NULL, *names;
         size_t i, count = header->e_shnum;
 
-        if (memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 || header->e_shentsize != sizeof *sections || header->e_shoff > module->size ||
-            count > (module->size - header->e_shoff) / sizeof *sections)
+        if (memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 || header->e_shentsize != sizeof *sections ||
+            header->e_shoff > module->size || count > (module->size - header->e_shoff) / sizeof *sections)
                 return;
         sections = (const void *)(module->file + header->e_shoff);
         for (i = 0; i < count; i++)
@@ -132,7 +133,7 @@ static void find_table(struct plait__module_read *module)
 static void name_in(struct plait__module_read *module, uintptr_t address, struct plait__symbol *ret)
 {
         uintptr_t at = address - module->base;
-        const ElfW(Sym) *symbol;
+        const ElfW(Sym) * symbol;
         size_t i;
 
         if (!module->opened) {
@@ -143,8 +144,9 @@ static void name_in(struct plait__module_read *module, uintptr_t address, struct
         }
         for (i = 0; i < module->symbol_count; i++) {
                 symbol = &module->symbols[i];
-                if (ELF64_ST_TYPE(symbol->st_info) != STT_FUNC || symbol->st_shndx == SHN_UNDEF || at < symbol->st_value ||
-                    at - symbol->st_value >= symbol->st_size || symbol->st_name >= module->names_size)
+                if (ELF64_ST_TYPE(symbol->st_info) != STT_FUNC || symbol->st_shndx == SHN_UNDEF ||
+                    at < symbol->st_value || at - symbol->st_value >= symbol->st_size ||
+                    symbol->st_name >= module->names_size)
                         continue;
                 ret->name = module->names + symbol->st_name;
                 ret->offset = at - symbol->st_value;

@@ -35,7 +35,8 @@ static PLAIT__LOOKS_ON struct plait__strand *holder_of(const struct plait__loop 
 static PLAIT__LOOKS_ON bool has_switched(struct plait__loop *loop, struct plait__strand *strand)
 {
         struct plait__outside *outside = &loop->outside;
-        bool switched = strand != outside->holder || loop->budget != outside->holder_budget || outside->looks != outside->holder_looks;
+        bool switched = strand != outside->holder || loop->budget != outside->holder_budget ||
+                        outside->looks != outside->holder_looks;
 
         outside->holder = strand;
         outside->holder_budget = loop->budget;
@@ -154,7 +155,8 @@ static void sleep_for(plait_time span)
         plait_time until = plait__clock_after(plait__clock_now(), span);
         struct plait__kernel_timespec moment = {until / PLAIT_S, until % PLAIT_S};
 
-        plait__sys.futex(&bell, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, 0, until == PLAIT_FOREVER ? NULL : &moment, FUTEX_BITSET_MATCH_ANY);
+        plait__sys.futex(&bell, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, 0, until == PLAIT_FOREVER ? NULL : &moment,
+                         FUTEX_BITSET_MATCH_ANY);
         atomic_exchange_explicit(&bell, 0, memory_order_acquire);       /* pairs with ring() */
 }
 

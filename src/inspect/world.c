@@ -59,7 +59,8 @@ void plait__loop_attend(struct plait__loop *loop)
         struct plait__visit visit;
         uint32_t asked = ASKED;
 
-        if (!atomic_compare_exchange_strong_explicit(&outside->asked, &asked, COMING, memory_order_acquire, memory_order_relaxed))
+        if (!atomic_compare_exchange_strong_explicit(&outside->asked, &asked, COMING, memory_order_acquire,
+                                                     memory_order_relaxed))
                 return;
         visit.count = on_stack_of(loop->current) ? plait__frames_here(visit.frames) : 0;
         outside->visit = &visit;
@@ -83,7 +84,8 @@ static void enter(struct plait__loop *here)
 
 static bool is_wanted(const struct plait__loop *loop)
 {
-        return loop != plait__loop_here && plait__load_acquire(&loop->outside.alive) && !plait__load(&loop->outside.helper);
+        return loop != plait__loop_here && plait__load_acquire(&loop->outside.alive) &&
+               !plait__load(&loop->outside.helper);
 }
 
 static bool all_came(void)
@@ -101,7 +103,8 @@ static bool withdraw(struct plait__loop *loop)
 {
         uint32_t asked = ASKED;
 
-        if (atomic_compare_exchange_strong_explicit(&loop->outside.asked, &asked, NOT_ASKED, memory_order_relaxed, memory_order_relaxed))
+        if (atomic_compare_exchange_strong_explicit(&loop->outside.asked, &asked, NOT_ASKED, memory_order_relaxed,
+                                                    memory_order_relaxed))
                 return true;
         while (asked != NOT_ASKED && plait__load_acquire(&loop->outside.asked) != HERE)
                 plait__spin_yield();
@@ -127,7 +130,8 @@ bool plait__world_stop(plait_time patience)
                 now = plait__clock_now();
                 if (all_came() || now >= end)
                         break;
-                wait_while(&arrivals, seen, now + 5 * PLAIT_MS < end ? now + 5 * PLAIT_MS : end);       /* a thread may end instead */
+                wait_while(&arrivals, seen,
+                           now + 5 * PLAIT_MS < end ? now + 5 * PLAIT_MS : end); /* a thread may end instead */
         }
         for (loop = plait__loop_all(); loop; loop = loop->next)
                 if (plait__load(&loop->outside.asked) != NOT_ASKED && withdraw(loop) && is_wanted(loop))
@@ -147,5 +151,6 @@ void plait__world_go_on(void)
 
 bool plait__world_has(const struct plait__loop *loop)
 {
-        return loop == plait__loop_here || plait__load_acquire(&loop->outside.asked) == HERE;   /* pairs with plait__loop_attend() */
+        return loop == plait__loop_here ||
+               plait__load_acquire(&loop->outside.asked) == HERE; /* pairs with plait__loop_attend() */
 }
