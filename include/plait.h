@@ -62,6 +62,7 @@
 #include <plait/rwlock.h>
 #include <plait/scope.h>
 #include <plait/semaphore.h>
+#include <plait/select.h>
 #include <plait/signal.h>
 #include <plait/task.h>
 

@@ -57,7 +57,8 @@ enum plait__reason {
         PLAIT__ON_SEMAPHORE,                    /* may */
         PLAIT__ON_BARRIER,                      /* may */
         PLAIT__ON_ONCE,                         /* may */
-        PLAIT__ON_FUTURE                        /* may */
+        PLAIT__ON_FUTURE,                       /* may */
+        PLAIT__ON_SELECT                        /* may not: its registrations are on the stack, and items are copied as for a queue */
 };
 
 enum plait__record_flags {
@@ -110,7 +111,7 @@ struct plait__strand {
         };
         struct plait_gil *gil;                  /* held, and given up around waiting; NULL: none */
         plait_group *groups;                    /* open groups of its own whose tasks run on other threads (task/cancel.c) */
-};
+} __attribute__((aligned(16)));                 /* what sanitizers add to a record included: see sync/waiters.h */
 
 enum plait__cancelled {
         PLAIT__CANCELLED = 1,                   /* the task itself, alone */

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "core/strand.h"
+#include "sync/select.h"
 #include "sync/waiters.h"
 
 struct event {
@@ -96,3 +97,35 @@ int plait_event_wait(plait_event *event)
                 return 0;
         return wait(inner);
 }
+
+/* ---- the case of a select */
+
+static enum plait__look look(void *object, void *item, struct plait__registration *joins, int *ret)
+{
+        struct event *inner = inner_of(object);
+        bool set;
+
+        (void)item;
+        *ret = 0;
+        if (!joins)
+                return plait__load_acquire(&inner->set) ? PLAIT__LOOK_TAKEN : PLAIT__LOOK_WAITS;
+        plait__spin_acquire(&inner->guard);
+        set = plait__load_acquire(&inner->set);
+        if (!set)
+                plait__registration_add(&inner->waiters, joins);
+        plait__spin_release(&inner->guard);
+        if (!set)
+                return PLAIT__LOOK_WAITS;
+        return plait__registration_claim(joins) ? PLAIT__LOOK_TAKEN : PLAIT__LOOK_LOST;
+}
+
+static void leave(struct plait__registration *registration)
+{
+        struct event *inner = inner_of(registration->object);
+
+        plait__spin_acquire(&inner->guard);
+        plait__registration_remove(registration);
+        plait__spin_release(&inner->guard);
+}
+
+const struct plait__selectable plait__event_is_set = {look, leave, NULL};
