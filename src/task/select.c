@@ -42,8 +42,8 @@ struct select {
         struct pollfd *fds;
         uint32_t fds_count;
         bool asked;                             /* the kernel, about the descriptors */
-        plait_time now;                         /* when it was called, if a case is a moment */
-        plait_time soonest;
+        plait_time called, now;                 /* looked at only if a case is a moment */
+        plait_time soonest;                     /* of those moments */
 };
 
 static struct plait__strand *strand_of(const struct select *select)
@@ -96,7 +96,7 @@ static int check(const char *call, const struct plait__strand *strand, const pla
 
 static plait_time moment_of(const struct select *select, const plait_case *one)
 {
-        return one->private_.kind == PLAIT__CASE_AT ? one->private_.time : plait__clock_after(select->now, one->private_.time);
+        return one->private_.kind == PLAIT__CASE_AT ? one->private_.time : plait__clock_after(select->called, one->private_.time);
 }
 
 static void prepare_fd(struct select *select, size_t number)
@@ -113,7 +113,7 @@ static void prepare_moment(struct select *select, size_t number)
         plait_time moment;
 
         if (select->soonest == PLAIT_FOREVER)
-                select->now = plait__loop_now(strand_of(select)->loop);
+                select->called = select->now = plait__loop_now(strand_of(select)->loop);
         moment = moment_of(select, &select->cases[number]);
         if (moment < select->soonest)
                 select->soonest = moment;
