@@ -39,6 +39,8 @@
  * plait/base.h has the rules that hold for every call, time and sleeping; plait/lock.h, event.h, queue.h and gil.h
  * what strands share; plait/fd.h reading and writing; plait/dump.h shows what a program is doing. <plait/http.h> belongs
  * to a library of its own, plait-http, and is not included here. */
+ * what strands share; plait/select.h waiting for the first of several things; plait/fd.h reading and writing;
+ * plait/signal.h signals. <plait/http.h> belongs to a library of its own, plait-http, and is not included here. */
 #ifndef PLAIT_H
 #define PLAIT_H
 

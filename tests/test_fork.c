@@ -26,6 +26,7 @@ static plait_future future;
 static plait_future_callback callback;
 static plait_local local;
 static plait_event event;
+static plait_case one;
 static plait_gil gil;
 static plait_queue *queue;
 static plait_task *task;
@@ -159,6 +160,9 @@ static plait_map_source source = {.pull = pull_none};
         BOTH(CALL, plait_queue_task_done, plait_queue_task_done(queue))                                                \
         BOTH(RESULT, plait_queue_join, queue)                                                                          \
         BOTH(CALL, plait_queue_shutdown, plait_queue_shutdown(queue, true))                                            \
+        BOTH(RESULT, plait_select, &one, 1)                                                                            \
+        BOTH(RESULT, plait_select_in_order, &one, 1)                                                                   \
+        BOTH(RESULT, plait_select_try, &one, 1)                                                                        \
         BOTH(RESULT, plait_read, 0, &item, 1)                                                                          \
         BOTH(RESULT, plait_write, 1, &item, 1)                                                                         \
         BOTH(RESULT, plait_accept, 0, NULL, NULL)                                                                      \

@@ -172,6 +172,32 @@ static int wait_for_self(void *arg)
         return plait_task_wait(*(plait_task **)arg, NULL);
 }
 
+static int select_self(void *arg)
+{
+        plait_case one = PLAIT_TASK(*(plait_task **)arg);
+
+        return plait_select(&one, 1);
+}
+
+TEST_ABORTS(selecting_oneself, "plait_select: the task 'misused' waits for itself")
+{
+        plait_task *task;
+
+        plait_group_open(&group);
+        task = plait_group_start(&group, select_self, &task, 0);
+        plait_ignore(plait_group_wait(&group));
+}
+
+TEST_ABORTS(selecting_a_task_of_a_group_that_has_ended, "plait_select: the task is gone: its group has ended")
+{
+        plait_case one;
+
+        plait_group_open(&group);
+        one = PLAIT_TASK(plait_group_start(&group, task_return, NULL, 0));
+        plait_ignore(plait_group_wait(&group));
+        plait_ignore(plait_select(&one, 1));
+}
+
 TEST_ABORTS(waiting_for_oneself, "plait_task_wait: the task 'misused' waits for itself")
 {
         plait_task *task;

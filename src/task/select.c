@@ -74,7 +74,7 @@ static bool is_valid(const plait_case *one)
 static void check_task(const char *call, const struct plait__strand *strand, const plait_task *task)
 {
         if (task && strand == &task->strand)
-                plait__panic(call, "the task waits for itself");
+                plait__panic(call, "the task '%s' waits for itself", plait_task_name(task));
         if (task && plait__load(&task->strand.state) == PLAIT__FREE)
                 plait__panic(call, "the task is gone: its group has ended");
 }
