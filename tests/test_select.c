@@ -436,13 +436,18 @@ TEST(each_of_those_that_are_ready_is_as_likely)
         check_even(cases, 6, (int[]){0, 3, 4, 5}, 4);
 }
 
+static uint64_t lowest(struct plait__loop *loop)
+{
+        (void)loop;
+        return 0;
+}
+
 static uint64_t highest(struct plait__loop *loop)
 {
         (void)loop;
         return UINT64_MAX;
 }
 
-/* With the highest number each case stays where it is in the order. */
 TEST(the_seam_decides_which)
 {
         plait_event set = {{0}};
@@ -451,10 +456,13 @@ TEST(the_seam_decides_which)
 
         CHECK_EQUAL(plait_yield(), 0);
         before = plait__loop_here->seams.random;
-        plait__loop_here->seams.random = highest;
         plait_event_set(&set);
-        for (int i = 0; i < 10; i++)
+        for (int i = 0; i < 10; i++) {
+                plait__loop_here->seams.random = lowest;
                 CHECK_EQUAL(plait_select(cases, 4), 0);
+                plait__loop_here->seams.random = highest;
+                CHECK_EQUAL(plait_select(cases, 4), 3);
+        }
         plait__loop_here->seams.random = before;
 }
 

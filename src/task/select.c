@@ -37,7 +37,8 @@ struct select {
         plait_case *cases;
         size_t count;
         struct plait__registration *registrations;      /* of each case; only those that joined, and places, are written */
-        uint32_t *order;                        /* in which cases are looked at */
+        uint32_t *order;                        /* in which cases are looked at; drawn as far as needed */
+        uint32_t random;
         size_t joined;                          /* so many of that order */
         struct pollfd *fds;
         uint32_t fds_count;
@@ -121,9 +122,10 @@ static void prepare_moment(struct select *select, size_t number)
 
 static void prepare(struct select *select)
 {
-        size_t i;
+        uint32_t i;
 
         for (i = 0; i < select->count; i++) {
+                select->order[i] = i;
                 if (select->cases[i].private_.kind < PLAIT__CASE_READABLE)
                         continue;
                 if (is_fd(&select->cases[i]))
@@ -133,35 +135,25 @@ static void prepare(struct select *select)
         }
 }
 
-/* Each order is as likely, but for 1 in 100,000: below small bounds there are several numbers in one random one, after Brackett-Rozinsky
- * and Lemire, "Batched ranged random integer generation" (2024). */
-static void shuffle(struct select *select)
+/* The number of the case that is looked at as the ith: any of those not drawn yet is as likely, but for 1 in 100,000. Below small
+ * bounds there are several numbers in one random one, after Brackett-Rozinsky and Lemire, "Batched ranged random integer
+ * generation" (2024). */
+static uint32_t draw(struct select *select, size_t i)
 {
         struct plait__loop *loop = strand_of(select)->loop;
-        uint64_t random = 0;
-        uint32_t i, at;
+        uint64_t bound = select->count - i;
+        uint32_t number;
+        size_t at;
 
-        for (i = 0; i < select->count; i++) {
-                if (i == 1 || i >= 8)
-                        random = loop->seams.random(loop) >> 32;
-                random *= i + 1;
-                at = (uint32_t)(random >> 32);
-                random = (uint32_t)random;
-                select->order[i] = select->order[at];
-                select->order[at] = i;
-        }
-}
-
-static void order(struct select *select, bool fair)
-{
-        uint32_t i;
-
-        if (fair && select->count > 1) {
-                shuffle(select);
-                return;
-        }
-        for (i = 0; i < select->count; i++)
-                select->order[i] = i;
+        if (i == 0 || bound >= 8)
+                select->random = (uint32_t)(loop->seams.random(loop) >> 32);
+        bound *= select->random;
+        select->random = (uint32_t)bound;
+        at = i + (size_t)(bound >> 32);
+        number = select->order[at];
+        select->order[at] = select->order[i];
+        select->order[i] = number;
+        return number;
 }
 
 /* ---- descriptors and moments */
@@ -284,13 +276,13 @@ static int look(struct select *select, size_t number, bool joins)
         }
 }
 
-static int look_at_all(struct select *select)
+static int look_at_all(struct select *select, bool fair)
 {
         size_t i;
         int rc = NONE;
 
         for (i = 0; i < select->count && rc == NONE; i++)
-                rc = look(select, select->order[i], false);
+                rc = look(select, fair ? draw(select, i) : i, false);
         return rc;
 }
 
@@ -395,9 +387,8 @@ static int take(struct select *select, unsigned flags)
 {
         int rc;
 
-        order(select, flags & FAIR);
         prepare(select);
-        rc = look_at_all(select);
+        rc = look_at_all(select, flags & FAIR);
         return rc == NONE && flags & WAITS ? wait(select) : rc;
 }
 
@@ -433,7 +424,7 @@ static int take_few(struct select *select, unsigned flags)
 static int run(const char *call, plait_case *cases, size_t count, unsigned flags)
 {
         struct plait__strand *strand = plait__strand_here(call);
-        struct select select = {.claim.strand = strand, .cases = cases, .count = count, .soonest = PLAIT_FOREVER};
+        struct select select;                   /* not cleared as a whole, which took a quarter of the call */
         int rc;
 
         if (!strand)
@@ -443,6 +434,13 @@ static int run(const char *call, plait_case *cases, size_t count, unsigned flags
                 rc = plait__enter(strand);
         if (rc < 0)
                 return rc;
+        select.claim.strand = strand;
+        select.cases = cases;
+        select.count = count;
+        select.joined = 0;
+        select.fds_count = 0;
+        select.asked = false;
+        select.soonest = PLAIT_FOREVER;
         return count > FEW ? take_many(&select, flags) : take_few(&select, flags);
 }
 
