@@ -335,3 +335,58 @@ TEST_ON_EXECUTORS(a_cancel_loses_no_item, .seconds = 60)
                 plait_queue_free(herd.queues[1]);
         }
 }
+
+/* Deadlines that come in the midst of hand-overs: one thread selects for about as long as the other takes to put. */
+struct brief { plait_queue *queue, *never; };
+
+enum { BRIEF = 30000 };
+
+static int select_briefly(void *arg)
+{
+        struct brief *brief = *(struct brief **)arg;
+        unsigned state = 1;
+        int item, none, next = 0, rc;
+
+        while (next < BRIEF) {
+                plait_case cases[] = {PLAIT_GET(brief->never, &none), PLAIT_GET(brief->queue, &item)};
+                PLAIT_WITHIN(random_of(&state) % 2000);
+
+                rc = plait_select(cases, 2);
+                if (rc == -ETIMEDOUT)
+                        continue;
+                CHECK(rc == 1 && cases[1].result == 0);
+                CHECK_EQUAL(item, next);
+                next++;
+        }
+        return 0;
+}
+
+static int put_briefly(void *arg)
+{
+        struct brief *brief = *(struct brief **)arg;
+        unsigned state = 2;
+
+        for (int i = 0; i < BRIEF; i++) {
+                for (unsigned turns = random_of(&state) % 200; turns; turns--)
+                        __asm__ volatile("");
+                CHECK_EQUAL(plait_queue_put(brief->queue, &i), 0);
+        }
+        return 0;
+}
+
+TEST_ON_EXECUTORS(a_deadline_loses_no_item, .seconds = 60)
+{
+        struct brief brief = {.queue = make(1), .never = make(1)}, *pointer = &brief;
+
+        {
+                PLAIT_GROUP(group, .executor = test_executor());
+                PLAIT_GROUP(thread, .executor = plait_own_thread());
+
+                plait_group_start(&group, select_briefly, &pointer, sizeof pointer);
+                plait_group_start(&thread, put_briefly, &pointer, sizeof pointer);
+                CHECK_EQUAL(plait_group_wait(&thread), 0);
+                CHECK_EQUAL(plait_group_wait(&group), 0);
+        }
+        plait_queue_free(brief.queue);
+        plait_queue_free(brief.never);
+}
