@@ -1,12 +1,12 @@
-/* Two selects that get from each other's queues: strand s gets from queue s or puts to queue 1 - s, ROUNDS times, looking at the two in
- * any order, with queues of one slot, full or empty at first. Who is through first shuts both queues down. Beside select.pml, where what is done with a guard
- * held is one step, the guards here are locks and every access is a step of its own, so that guards and claims could lock
- * each other out.
+/* Two selects that get from each other's queues: strand s gets from queue s or puts to queue 1 - s, ROUNDS times,
+ * looking at the two in any order, with queues of one slot, full or empty at first. Who is through first shuts both
+ * queues down. Beside select.pml, where what is done with a guard held is one step, the guards here are locks and
+ * every access is a step of its own, so that guards and claims could lock each other out.
  *
- * As in src/task/select.c: first both cases are looked at with nothing registered; then each once more, with its guard held, joining
- * those who wait. A case that is ready then is claimed first: OPEN to 1 + the case. A waiter that is popped, the other strand's
- * registration, is claimed second, with the same guard held, and dropped if that fails. Nobody waits for a claim, and one guard
- * is held at a time.
+ * As in src/task/select.c: first both cases are looked at with nothing registered; then each once more, with its
+ * guard held, joining those who wait. A case that is ready then is claimed first: OPEN to 1 + the case. A waiter
+ * that is popped, the other strand's registration, is claimed second, with the same guard held, and dropped if that
+ * fails. Nobody waits for a claim, and one guard is held at a time.
  *
  * Assumes: sequential consistency.
  *
@@ -19,7 +19,7 @@
  *
  * small: -DROUNDS=2
  * large: -DROUNDS=3
- */
+ * / */
 #ifndef BUG
 #define BUG 0
 #endif

@@ -20,7 +20,10 @@ static inline plait_queue *make_full(int item)
         return queue;
 }
 
-struct pair { plait_queue *a, *b; int item_a, item_b, taken, result; };
+struct pair {
+        plait_queue *a, *b;
+        int item_a, item_b, taken, result;
+};
 
 static inline int get_either(void *arg)
 {

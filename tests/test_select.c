@@ -44,7 +44,8 @@ static void empty(int fd)
 
 static void things_make(struct things *things, plait_task *task)
 {
-        *things = (struct things){.empty = make(1), .full = make_full(100), .task = task, .got = -1, .given = 7, .taken = -1};
+        *things = (struct things){
+                .empty = make(1), .full = make_full(100), .task = task, .got = -1, .given = 7, .taken = -1};
         make_pair(2, things->readable);
         make_pair(2, things->writable);
         fill(things->writable[1]);
@@ -240,7 +241,10 @@ TEST(a_put_for_which_there_is_no_memory_is_taken_with_that)
         plait_queue_free(queue);
 }
 
-struct watch { int fd, taken, result; plait_event never; };
+struct watch {
+        int fd, taken, result;
+        plait_event never;
+};
 
 static int watch_fd(void *arg)
 {
@@ -295,7 +299,9 @@ TEST(a_regular_file_is_always_ready_and_a_pipe_at_its_end)
         make_pair(0, fds);
         CHECK_EQUAL(plait_close(fds[1]), 0);
         for (int i = 0; i < 3; i++) {
-                plait_case one = i == 0 ? PLAIT_READABLE(fileno(file)) : i == 1 ? PLAIT_WRITABLE(fileno(file)) : PLAIT_READABLE(fds[0]);
+                plait_case one = i == 0   ? PLAIT_READABLE(fileno(file))
+                                 : i == 1 ? PLAIT_WRITABLE(fileno(file))
+                                          : PLAIT_READABLE(fds[0]);
 
                 CHECK_EQUAL(plait_select(&one, 1), 0);
                 CHECK_EQUAL(one.result, 0);
@@ -361,7 +367,11 @@ TEST_ON_EXECUTORS(the_owner_selects_among_the_tasks_of_its_group)
         CHECK_EQUAL(plait_group_wait(&group), 0);
 }
 
-struct other { plait_task *task; int taken, result; plait_event never; };
+struct other {
+        plait_task *task;
+        int taken, result;
+        plait_event never;
+};
 
 static int select_task(void *arg)
 {
@@ -501,7 +511,10 @@ TEST(a_try_does_not_wait)
 
 enum { MANY = 40 };
 
-struct many { plait_queue *queues[MANY]; int items[MANY], taken; };
+struct many {
+        plait_queue *queues[MANY];
+        int items[MANY], taken;
+};
 
 static int get_any(void *arg)
 {
@@ -538,8 +551,9 @@ TEST(a_select_that_makes_no_sense_is_refused)
         plait_queue *queue = make(1);
         plait_event event = {{0}};
         int item;
-        plait_case bad[] = {PLAIT_GET(NULL, &item), PLAIT_PUT(NULL, &item), PLAIT_GET(queue, NULL), PLAIT_PUT(queue, NULL), PLAIT_EVENT(NULL),
-                            {0, {0, 0, 0, 0, 0}}, {0, {99, 0, 0, 0, 0}}, {0, {-1, 0, 0, 0, 0}}};
+        plait_case bad[] = {PLAIT_GET(NULL, &item), PLAIT_PUT(NULL, &item), PLAIT_GET(queue, NULL),
+                            PLAIT_PUT(queue, NULL), PLAIT_EVENT(NULL),      {0, {0, 0, 0, 0, 0}},
+                            {0, {99, 0, 0, 0, 0}},  {0, {-1, 0, 0, 0, 0}}};
 
         plait_event_set(&event);
         for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -558,7 +572,7 @@ TEST(a_select_that_makes_no_sense_is_refused)
 /* Whatever call it is that fails, an error says that nothing was taken, and nobody stands in a list afterwards. */
 static void select_failing(enum fault_kind kind, int error)
 {
-        FAULT_EACH (kind, error) {
+        FAULT_EACH(kind, error) {
                 plait_queue *queue = make(1);
                 int item = 1, fds[2], rc;
                 plait_case cases[MANY];
@@ -603,7 +617,7 @@ TEST(without_memory_a_select_takes_nothing)
         plait_event_clear(&set);
         cases[0] = PLAIT_READABLE(fds[0]);
         cases[MANY - 1] = PLAIT_AFTER(PLAIT_MS);
-        FAULT_EACH (FAULT_alloc, 0) {
+        FAULT_EACH(FAULT_alloc, 0) {
                 int rc = plait_select(cases, MANY);
 
                 CHECK(rc == MANY - 1 || rc == -ENOMEM);

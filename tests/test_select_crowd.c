@@ -32,8 +32,8 @@ static void count_got(int item)
                 plait_event_set(&crowd.done);
 }
 
-/* One select over gets, a put (if there is something to put), and moments and deadlines that come at any time. Returns whether
- * `item` was put. */
+/* One select over gets, a put (if there is something to put), and moments and deadlines that come at any time.
+ * Returns whether `item` was put. */
 static bool crowd_step(unsigned *state, int item)
 {
         int got[LINES] = {-1, -1, -1}, taken;
@@ -132,7 +132,8 @@ static void run_crowd(plait_executor *executor)
 
                 for (unsigned i = 0; i < 2 * WORKERS; i++) {
                         seeds[i] = i * 7919 + 1;
-                        plait_group_start(i < WORKERS ? &group : &threads, i % 4 == 3 ? crowd_plain : crowd_select, &seeds[i], sizeof seeds[i]);
+                        plait_group_start(i < WORKERS ? &group : &threads, i % 4 == 3 ? crowd_plain : crowd_select,
+                                          &seeds[i], sizeof seeds[i]);
                         if (i == WORKERS + 3)
                                 break;          /* four threads beside the loops */
                 }
@@ -156,7 +157,10 @@ TEST_ON_EXECUTORS(every_item_is_put_once_and_got_once, .seconds = 60)
 /* Each gets from the other's queue or puts into its own; they are always one step of the other away from going on. */
 enum { CROSSINGS = 20000 };
 
-struct cross { plait_queue *from, *to; int got, put; };
+struct cross {
+        plait_queue *from, *to;
+        int got, put;
+};
 
 static int cross(void *arg)
 {
@@ -214,7 +218,10 @@ TEST_ON_EXECUTORS(two_selects_that_get_from_each_others_queues_go_on, .seconds =
 }
 
 /* Waits for descriptors, moments and queues at once, while others cancel, write and put. */
-struct mixed { plait_queue *queue; int fd, taken[3], cut; };
+struct mixed {
+        plait_queue *queue;
+        int fd, taken[3], cut;
+};
 
 enum { MIXED = 2000 };
 
@@ -225,7 +232,8 @@ static int select_mixed(void *arg)
         int item;
 
         for (int i = 0; i < MIXED;) {
-                plait_case cases[] = {PLAIT_GET(mixed->queue, &item), PLAIT_READABLE(mixed->fd), PLAIT_AFTER(200 * PLAIT_US)};
+                plait_case cases[] = {PLAIT_GET(mixed->queue, &item), PLAIT_READABLE(mixed->fd),
+                                      PLAIT_AFTER(200 * PLAIT_US)};
                 int taken = plait_select(cases, 3);
 
                 CHECK(taken >= 0);
@@ -278,7 +286,10 @@ TEST_ON_EXECUTORS(items_and_bytes_come_from_another_thread, .seconds = 60)
 }
 
 /* Cancels that come while items do: what was put was got, or is there still. */
-struct herd { plait_queue *queues[2]; _Atomic int got, cancelled; };
+struct herd {
+        plait_queue *queues[2];
+        _Atomic int got, cancelled;
+};
 
 static int herd_get(void *arg)
 {
@@ -330,14 +341,17 @@ TEST_ON_EXECUTORS(a_cancel_loses_no_item, .seconds = 60)
                         CHECK_EQUAL(plait_group_wait(&putters), 0);
                 }
                 CHECK(herd.cancelled <= 6);            /* some never began */
-                CHECK_EQUAL(herd.got + (int)plait_queue_size(herd.queues[0]) + (int)plait_queue_size(herd.queues[1]), 40);
+                CHECK_EQUAL(herd.got + (int)plait_queue_size(herd.queues[0]) + (int)plait_queue_size(herd.queues[1]),
+                            40);
                 plait_queue_free(herd.queues[0]);
                 plait_queue_free(herd.queues[1]);
         }
 }
 
 /* Deadlines that come in the midst of hand-overs: one thread selects for about as long as the other takes to put. */
-struct brief { plait_queue *queue, *never; };
+struct brief {
+        plait_queue *queue, *never;
+};
 
 enum { BRIEF = 30000 };
 

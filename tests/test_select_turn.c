@@ -27,7 +27,8 @@ TEST_ON_EXECUTORS(what_comes_after_the_first_goes_by)
         plait_queue_free(pair.b);
 }
 
-/* The select is first of all in one queue and has been served by the other: the next of the first is not kept waiting. */
+/* The select is first of all in one queue and has been served by the other: the next of the first is not kept
+ * waiting. */
 TEST_ON_EXECUTORS(a_select_that_was_served_elsewhere_is_passed_over)
 {
         struct pair pair = {make(2), make(2), -1, -1, -1, 1}, plain = {pair.a, NULL, -1, -1, -1, 1};

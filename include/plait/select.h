@@ -60,8 +60,8 @@ typedef struct plait_case {
 #define PLAIT_READABLE(fd) plait__case_fd(PLAIT__CASE_READABLE, fd)
 #define PLAIT_WRITABLE(fd) plait__case_fd(PLAIT__CASE_WRITABLE, fd)
 
-/* So much time is over since the select was called; the moment has come. The result is 0. A span of 0 or less is over at
- * once; PLAIT_FOREVER never is. */
+/* So much time is over since the select was called; the moment has come. The result is 0. A span of 0 or less is
+ * over at once; PLAIT_FOREVER never is. */
 #define PLAIT_AFTER(span) plait__case_time(PLAIT__CASE_AFTER, span)
 #define PLAIT_AT(moment) plait__case_time(PLAIT__CASE_AT, moment)
 
@@ -76,8 +76,8 @@ typedef struct plait_case {
  * group of a task. Aborts when a task is to wait for itself. */
 PLAIT_WAITS int plait_select(plait_case *cases, size_t count);
 
-/* Likewise, but if several cases are ready the first of them is taken. One that always is keeps those behind it from ever
- * being taken. */
+/* Likewise, but if several cases are ready the first of them is taken. One that always is keeps those behind it from
+ * ever being taken. */
 PLAIT_WAITS int plait_select_in_order(plait_case *cases, size_t count);
 
 /* As plait_select(), without waiting: -EAGAIN if no case is ready. Never parks; no checkpoint. */

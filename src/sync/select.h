@@ -1,4 +1,5 @@
-/* What a select needs of a thing that strands wait for: each kind of case is such a table, beside the thing it is about. */
+/* What a select needs of a thing that strands wait for: each kind of case is such a table, beside the thing it is
+ * about. */
 #ifndef PLAIT__SELECT_H
 #define PLAIT__SELECT_H
 
@@ -11,8 +12,8 @@ enum plait__look {
 };
 
 struct plait__selectable {
-        /* Takes the case if it is ready. `joins`, if not NULL: claims it first, and if it is not ready joins those who wait, all with
-         * one hold of the guard. */
+        /* Takes the case if it is ready. `joins`, if not NULL: claims it first, and if it is not ready joins those
+         * who wait, all with one hold of the guard. */
         enum plait__look (*look)(void *object, void *item, struct plait__registration *joins, int *ret);
         /* Takes the registration off, if it still is in the list. */
         void (*leave)(struct plait__registration *registration);

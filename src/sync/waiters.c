@@ -30,7 +30,8 @@ struct plait__strand *plait__waiters_pop_slow(struct plait__link *waiters)
         for (link = waiters->next; link && link != waiters; link = next) {
                 next = link->next;
                 registration = plait__registration_of(link);
-                strand = registration ? registration->select->strand : plait__container(link, struct plait__strand, wait);
+                strand = registration ? registration->select->strand
+                                      : plait__container(link, struct plait__strand, wait);
                 if (cancels && is_cut(strand))
                         continue;
                 plait__list_remove(link);

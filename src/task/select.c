@@ -1,11 +1,12 @@
-/* Select. First every case is looked at in turn, and the first that is ready is taken: nobody else knows of the select yet. If none
- * is, it is looked at each once more and joins those who wait for it. From then on exactly one of four claims the select (sync/waiters.h):
- * who hands something to one of its registrations; the select itself, for a case that became ready just before it could join;
- * itself, for a descriptor or a moment, which nobody hands over; itself, to leave. What it did not claim itself it waits for until
- * that is granted. Then all registrations are taken off.
+/* Select. First every case is looked at in turn, and the first that is ready is taken: nobody else knows of the
+ * select yet. If none is, it is looked at each once more and joins those who wait for it. From then on exactly one
+ * of four claims the select (sync/waiters.h): who hands something to one of its registrations; the select itself,
+ * for a case that became ready just before it could join; itself, for a descriptor or a moment, which nobody hands
+ * over; itself, to leave. What it did not claim itself it waits for until that is granted. Then all registrations
+ * are taken off.
  *
- * Two selects that put to and get from each other's queues hold one guard at a time, and claim themselves before another, never waiting
- * for a claim: they cannot lock each other out. */
+ * Two selects that put to and get from each other's queues hold one guard at a time, and claim themselves before
+ * another, never waiting for a claim: they cannot lock each other out. */
 #include "plait/select.h"
 
 #include <errno.h>
@@ -36,7 +37,7 @@ struct select {
         struct plait__select claim;
         plait_case *cases;
         size_t count;
-        struct plait__registration *registrations;      /* of each case; only those that joined, and places, are written */
+        struct plait__registration *registrations;      /* of each case; written are places, and those that joined */
         uint32_t *order;                        /* in which cases are looked at; drawn as far as needed */
         uint32_t random;
         size_t joined;                          /* so many of that order */
@@ -97,7 +98,8 @@ static int check(const char *call, const struct plait__strand *strand, const pla
 
 static plait_time moment_of(const struct select *select, const plait_case *one)
 {
-        return one->private_.kind == PLAIT__CASE_AT ? one->private_.time : plait__clock_after(select->called, one->private_.time);
+        return one->private_.kind == PLAIT__CASE_AT ? one->private_.time
+                                                    : plait__clock_after(select->called, one->private_.time);
 }
 
 static void prepare_fd(struct select *select, size_t number)
@@ -105,7 +107,8 @@ static void prepare_fd(struct select *select, size_t number)
         const plait_case *one = &select->cases[number];
         uint32_t place = select->fds_count++;
 
-        select->fds[place] = (struct pollfd){.fd = one->private_.fd, .events = one->private_.kind == PLAIT__CASE_READABLE ? POLLIN : POLLOUT};
+        select->fds[place] = (struct pollfd){.fd = one->private_.fd,
+                                             .events = one->private_.kind == PLAIT__CASE_READABLE ? POLLIN : POLLOUT};
         select->registrations[number].place = place;
 }
 
@@ -135,9 +138,9 @@ static void prepare(struct select *select)
         }
 }
 
-/* The number of the case that is looked at as the ith: any of those not drawn yet is as likely, but for 1 in 100,000. Below small
- * bounds there are several numbers in one random one, after Brackett-Rozinsky and Lemire, "Batched ranged random integer
- * generation" (2024). */
+/* The number of the case that is looked at as the ith: any of those not drawn yet is as likely, but for 1 in
+ * 100,000. Below small bounds there are several numbers in one random one, after Brackett-Rozinsky and Lemire,
+ * "Batched ranged random integer generation" (2024). */
 static uint32_t draw(struct select *select, size_t i)
 {
         struct plait__loop *loop = strand_of(select)->loop;
@@ -224,7 +227,8 @@ static bool any_fired(struct select *select)
         return any;
 }
 
-/* From the moment at which the kernel was asked: what has come since is told to the watch. Returns NONE, or what is wrong. */
+/* From the moment at which the kernel was asked: what has come since is told to the watch. Returns NONE, or what is
+ * wrong. */
 static int join_fd(struct select *select, size_t number)
 {
         struct plait__registration *registration = &select->registrations[number];
@@ -352,7 +356,8 @@ static int park(struct select *select)
                 rc = plait__check(strand);
                 if (rc < 0)
                         return rc;
-                plait__park(strand, PLAIT__ON_SELECT, select->soonest < strand->deadline ? select->soonest : strand->deadline);
+                plait__park(strand, PLAIT__ON_SELECT,
+                            select->soonest < strand->deadline ? select->soonest : strand->deadline);
         }
         return NONE;
 }
@@ -399,7 +404,8 @@ static int take_many(struct select *select, unsigned flags)
         size_t count = select->count;
         int rc;
 
-        select->registrations = plait__sys.alloc(count * (sizeof *select->registrations + sizeof *select->fds + sizeof *select->order));
+        select->registrations =
+                plait__sys.alloc(count * (sizeof *select->registrations + sizeof *select->fds + sizeof *select->order));
         if (!select->registrations)
                 return -ENOMEM;
         select->fds = (struct pollfd *)(select->registrations + count);
