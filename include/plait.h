@@ -34,13 +34,9 @@
  *
  * plait/base.h has the rules that hold for every call, time and sleeping; plait/fd.h reading and writing; plait/signal.h
  * signals. What strands share: plait/lock.h, rlock.h, rwlock.h, locked.h, condition.h, semaphore.h, barrier.h, once.h,
- * event.h, future.h, queue.h and gil.h; what each has for itself: plait/local.h. <plait/http.h> belongs to a library of its
- * own, plait-http, and is not included here. */
- * plait/base.h has the rules that hold for every call, time and sleeping; plait/lock.h, event.h, queue.h and gil.h
- * what strands share; plait/fd.h reading and writing; plait/dump.h shows what a program is doing. <plait/http.h> belongs
- * to a library of its own, plait-http, and is not included here. */
- * what strands share; plait/select.h waiting for the first of several things; plait/fd.h reading and writing;
- * plait/signal.h signals. <plait/http.h> belongs to a library of its own, plait-http, and is not included here. */
+ * event.h, future.h, queue.h and gil.h; waiting for the first of several things: plait/select.h; what each strand has for
+ * itself: plait/local.h. plait/dump.h shows what a program is doing, plait/simulate.h runs it under every order that a seed
+ * gives. <plait/http.h> belongs to a library of its own, plait-http, and is not included here. */
 #ifndef PLAIT_H
 #define PLAIT_H
 
@@ -63,8 +59,8 @@
 #include <plait/rlock.h>
 #include <plait/rwlock.h>
 #include <plait/scope.h>
-#include <plait/semaphore.h>
 #include <plait/select.h>
+#include <plait/semaphore.h>
 #include <plait/signal.h>
 #include <plait/task.h>
 
