@@ -33,8 +33,8 @@
  *   park        what a strand does when it waits: the thread runs its other coroutines meanwhile
  *
  * plait/base.h has the rules that hold for every call, time and sleeping; plait/lock.h, event.h, queue.h and gil.h
- * what strands share; plait/fd.h reading and writing. <plait/http.h> belongs to a library of its own, plait-http,
- * and is not included here. */
+ * what strands share; plait/fd.h reading and writing; plait/simulate.h runs all of it on one thread, in an order that a seed
+ * decides. <plait/http.h> belongs to a library of its own, plait-http, and is not included here. */
 #ifndef PLAIT_H
 #define PLAIT_H
 
@@ -48,6 +48,7 @@
 #include <plait/map.h>
 #include <plait/queue.h>
 #include <plait/scope.h>
+#include <plait/simulate.h>
 #include <plait/task.h>
 
 #endif

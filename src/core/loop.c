@@ -337,6 +337,7 @@ struct plait__loop *plait__loop_new(struct plait__loop *maker)
         loop->ready = NULL;
         loop->ready_end = &loop->ready;
         loop->budget = BUDGET;
+        loop->simulated = false;
         plait__timers_init(&loop->timers, plait__loop_now(loop));
         loop->random_state = (uint64_t)plait__clock_now() * 2 + 1;
         loop->main->strand.loop = loop;
@@ -358,6 +359,12 @@ void plait__loop_adopt(struct plait__loop *loop)
         plait__fiber_adopt(&loop->main->fiber);
         pthread_setspecific(key, loop);
         plait__loop_here = loop;
+}
+
+void plait__loop_return(struct plait__loop *loop)
+{
+        plait__loop_here = loop;
+        pthread_setspecific(key, loop);
 }
 
 void plait__loop_check(const char *call)

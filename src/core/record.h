@@ -21,7 +21,7 @@
 #include "plait/group.h"
 #include "plait/task.h"
 
-#define PLAIT__RECORD_VERSION 1
+#define PLAIT__RECORD_VERSION 2
 
 struct plait__loop;
 struct plait__stack;
@@ -89,7 +89,7 @@ struct plait__strand {
         _Atomic uint8_t cancelled;              /* enum plait__cancelled; relaxed, like a scope's */
         _Atomic uint8_t granted;                /* release by who hands something over, acquire by who waited */
         _Atomic uint32_t remote;                /* 1: it is in its loop's inbox; see loop.c */
-        int saved_errno;
+        uint32_t simulated;                     /* its slot in a simulation (src/sim), or 0 */
 
         /* waiting */
         struct plait__strand *inbox_next;       /* in its loop's inbox: written by who pushes, read by the loop */

@@ -25,6 +25,7 @@ void plait_event_set(plait_event *event)
         struct plait__link waiters;
 
         plait__not_forked(__func__);
+        plait__point_here();
         if (plait__load_acquire(&inner->set))
                 return;
         plait__spin_acquire(&inner->guard);
@@ -40,12 +41,19 @@ void plait_event_set(plait_event *event)
 
 void plait_event_clear(plait_event *event)
 {
+        plait__point_here();
         plait__store(&inner_of(event)->set, 0);
+}
+
+static bool is_set(const struct event *event)
+{
+        return plait__load_acquire(&event->set);        /* pairs with plait_event_set() */
 }
 
 bool plait_event_is_set(const plait_event *event)
 {
-        return plait__load_acquire(&inner_of(event)->set);      /* pairs with plait_event_set() */
+        plait__point_here();
+        return is_set(inner_of(event));
 }
 
 int plait_event_wait(plait_event *event)
@@ -57,7 +65,7 @@ int plait_event_wait(plait_event *event)
         if (!strand)
                 return -ENOMEM;
         rc = plait__enter(strand);
-        if (rc < 0 || plait_event_is_set(event))
+        if (rc < 0 || is_set(inner))
                 return rc;
         plait__spin_acquire(&inner->guard);
         if (plait__load_acquire(&inner->set)) {

@@ -55,7 +55,7 @@ static void wake_tasks(plait_group *group)
                 if (plait__load(&task->strand.state) == PLAIT__RUNNING)
                         wake_strand(&task->strand, NULL);
                 if (plait__load(&task->strand.state) == PLAIT__RUNNING || plait__load(&task->strand.state) == PLAIT__AWAY)
-                        group->executor->class->cancel(group->executor, task);
+                        plait__class_of(group->executor)->cancel(group->executor, task);
         }
         plait__group_unlock(inner);
 }
@@ -128,6 +128,7 @@ void plait__group_end_scope(plait_group *group, enum plait__cancel how)
 
 void plait_group_cancel(plait_group *group)
 {
+        plait__point_here();
         if (plait__group_of(group)->scope.group_state == PLAIT__GROUP_OPEN)
                 plait__group_end_scope(group, PLAIT__CANCEL_QUIET);
 }
@@ -159,7 +160,7 @@ static bool cancel_task(struct plait_task *task)
                 if (!local || plait__load(&task->strand.state) == PLAIT__RUNNING)
                         wake_strand(&task->strand, NULL);
                 if (local && plait__load(&task->strand.state) != PLAIT__NEW)
-                        task->group->executor->class->cancel(task->group->executor, task);
+                        plait__class_of(task->group->executor)->cancel(task->group->executor, task);
         }
         if (local)
                 plait__group_unlock(group);
@@ -169,6 +170,7 @@ static bool cancel_task(struct plait_task *task)
 
 void plait_task_cancel(plait_task *task)
 {
+        plait__point_here();
         if (task)
                 cancel_task(task);
 }
@@ -179,7 +181,8 @@ int plait_task_kill(plait_task *task)
 
         if (!task)
                 return 0;
-        class = task->group->executor->class;
+        plait__point_here();
+        class = plait__class_of(task->group->executor);
         if (!class->kill)
                 return -ENOTSUP;
         return cancel_task(task) ? class->kill(task->group->executor, task) : 0;

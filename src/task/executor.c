@@ -6,11 +6,19 @@
 #include "core/strand.h"
 
 int (*plait__processes_open)(plait_executor **ret, const plait_executor_options *options);
+struct plait__simulator plait__simulator;
 
 int plait_executor_open(plait_executor **ret, const plait_executor_options *options)
 {
+        plait_executor_options simulated;
+
         if (options->stack_bytes > (size_t)1 << 30)
                 return -EINVAL;
+        if (plait__is_simulated() && !options->workers && options->kind != PLAIT_COROUTINES) {
+                simulated = *options;
+                simulated.workers = plait__simulator.workers();
+                options = &simulated;
+        }
         switch (options->kind) {
         case PLAIT_COROUTINES:
                 return plait__coroutines_open(ret, options);
@@ -32,5 +40,5 @@ int plait_executor_close(plait_executor *executor)
         rc = plait__check(strand);
         if (!executor)
                 return rc;
-        return executor->constant ? -ENOTSUP : executor->class->close(executor);
+        return executor->constant ? -ENOTSUP : plait__class_of(executor)->close(executor);
 }

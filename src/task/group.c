@@ -83,7 +83,7 @@ void plait_group_open(plait_group *group)
         memset(group->private_, 0, sizeof group->private_);
         if (!group->executor)
                 group->executor = plait_coroutines();
-        bound = group->limit ? group->limit : group->executor->class->width(group->executor);
+        bound = group->limit ? group->limit : plait__class_of(group->executor)->width(group->executor);
         inner->bound = bound > UINT32_MAX ? 0 : (uint32_t)bound;
         inner->loop = loop;
         inner->scope.group_local = group->executor->class->local && !group->detached;
@@ -144,7 +144,7 @@ static void note_start_failure(plait_group *group, struct plait__loop *loop, con
 static int new_task(struct plait_task **ret, struct plait__loop *loop, plait_group *group, const plait_task_options *options,
                     plait_fn *fn, void *arg, size_t size)
 {
-        const struct plait__executor_class *class = group->executor->class;
+        const struct plait__executor_class *class = plait__class_of(group->executor);
         size_t stack_bytes = options && options->stack_bytes ? options->stack_bytes : group->executor->stack_bytes;
         int stack_class = stack_bytes ? plait__stack_class(stack_bytes) : 0, rc;
         struct plait_task *task;
@@ -201,6 +201,7 @@ struct plait_task *plait__group_start(const char *call, plait_group *group, cons
         int rc;
 
         check_starter(call, group, strand);
+        plait__point(strand->loop, false);
         rc = new_task(&task, strand->loop, group, options, fn, arg, size);
         if (rc < 0) {
                 note_start_failure(group, strand->loop, options, arg, rc);
@@ -229,6 +230,7 @@ int plait_group_post(plait_group *group, plait_fn *fn, const void *arg, size_t s
         int rc;
 
         check_starter(__func__, group, strand);
+        plait__point(strand->loop, false);
         rc = plait__scope_state_from(strand->loop, scope->owner, scope);
         if (rc < 0)
                 return rc;
@@ -319,7 +321,8 @@ static bool take_back(struct plait__strand *strand, plait_group *group)
         struct plait__group *inner = plait__group_of(group);
         plait_executor *executor = group->executor;
         bool ended = plait__scope_state_from(strand->loop, inner->scope.owner, &inner->scope) < 0;
-        struct plait_task *task = executor->class->take_back ? executor->class->take_back(executor, group, !ended) : NULL;
+        const struct plait__executor_class *class = plait__class_of(executor);
+        struct plait_task *task = class->take_back ? class->take_back(executor, group, !ended) : NULL;
 
         if (!task)
                 return false;
@@ -464,6 +467,7 @@ int plait_group_wait(plait_group *group)
         struct plait__strand *strand = strand_for(__func__);
 
         check_owner(__func__, group, strand);
+        plait__point(strand->loop, true);
         plait__group_wait_all(strand, group, true);
         plait__group_close(group, strand);
         return plait__group_result(group);
@@ -487,6 +491,7 @@ void plait_group_done(plait_group *group)
         if (inner->scope.group_state == PLAIT__GROUP_OPEN) {
                 strand = strand_for(__func__);
                 check_owner(__func__, group, strand);
+                plait__point(strand->loop, true);
                 if (has_live(inner))
                         plait__group_end_scope(group, PLAIT__CANCEL_QUIET);
                 plait__group_wait_all(strand, group, false);
@@ -504,6 +509,7 @@ int plait_group_next(plait_group *group, plait_task **ret)
         int rc;
 
         check_owner(__func__, group, strand);
+        plait__point(strand->loop, true);
         rc = plait__scope_state(strand, &inner->scope);
         if (rc < 0) {
                 plait__yield(strand);

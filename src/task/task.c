@@ -94,7 +94,7 @@ void plait__task_body(struct plait_task *task, int failed)
                 gil = plait__unlikely(task->strand.flags & PLAIT__TAKEN) ? task->group->executor->gil : task->strand.loop->gil;
                 if (gil)
                         plait__gil_return(&task->strand, gil);
-                result = task->fn(task->arg);
+                result = plait__is_simulated() ? plait__simulator.run(task) : task->fn(task->arg);
                 check_end(task);
         }
         plait__task_finish(task, result);
@@ -262,7 +262,7 @@ void plait__task_finish(struct plait_task *task, int result)
 void plait__task_hand_over(struct plait_task *task)
 {
         plait_executor *executor = task->group->executor;
-        int rc = executor->class->start(executor, task);
+        int rc = plait__class_of(executor)->start(executor, task);
 
         if (rc < 0) {
                 task->strand.loop = plait__loop_here;
@@ -281,6 +281,7 @@ int plait_task_result(const plait_task *task)
 {
         if (!task)
                 return -ENOMEM;
+        plait__point_here();
         return plait__load_acquire(&task->strand.state) == PLAIT__ENDED ? task->result : -EINPROGRESS;
 }
 

@@ -319,8 +319,9 @@ static struct plait_task *next_task(struct thread *thread)
         return task;
 }
 
-static int run_initializer(const struct pool *pool)
+static int threads_initialize(plait_executor *self)
 {
+        const struct pool *pool = (struct pool *)self;
         void *copy = pool->initializer_arg;
         int rc;
 
@@ -344,7 +345,7 @@ static void thread_begin(struct thread *thread, struct plait__loop *loop)
 
         loop->owner = thread;
         loop->blocks = thread_blocks;
-        thread->failed = run_initializer(pool);
+        thread->failed = threads_initialize(&pool->executor);
         loop->gil = pool->executor.gil;
         plait__spin_acquire(&pool->lock);
         thread->next = pool->threads;
@@ -470,6 +471,7 @@ static const struct plait__executor_class class = {
         .start = threads_start,
         .cancel = threads_cancel,
         .take_back = threads_take_back,
+        .initialize = threads_initialize,
         .close = threads_close,
 };
 
