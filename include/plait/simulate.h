@@ -6,7 +6,7 @@
  *     scheduling point: each call that may wait and, for tasks on threads and in processes, each call that touches what
  *     strands share;
  *   - plait_now() is a clock that stands still while anybody can run and jumps to the next timer when nobody can, so that an
- *     hour's sleep takes no time. A plait_yield() takes a microsecond of it;
+ *     hour's sleep takes no time. Who yields instead of waiting makes it move a little;
  *   - tasks for processes run on a copy of their bytes, which is copied back. They do see the program's globals, unlike in a
  *     process;
  *   - pipes and sockets between the program's own strands work, with delays, short reads and short writes;

@@ -33,9 +33,16 @@ static unsigned places_of(const struct plait__world *world, const plait_executor
         return plait__workers_of(executor);
 }
 
-static struct plait__crew *crew_of(struct plait__world *world, plait_executor *executor)
+/* Whose tasks a group's are: also when another task of it, in a process of its own, ends and makes room for them. */
+static uint32_t process_of(const struct plait__world *world, const plait_group *group)
 {
-        uint32_t process = world->slots[plait__slot_here(world)].process;
+        const struct plait__strand *owner = plait__group_scope(group)->owner;
+
+        return world->slots[owner && owner->simulated ? owner->simulated : plait__slot_here(world)].process;
+}
+
+static struct plait__crew *crew_of(struct plait__world *world, plait_executor *executor, uint32_t process)
+{
         struct plait__crew *crew;
 
         for (crew = world->crews; crew; crew = crew->next)
@@ -126,9 +133,9 @@ static int prepare(struct plait__world *world, plait_executor *executor, struct 
 static int crew_start(plait_executor *executor, struct plait_task *task)
 {
         struct plait__world *world = plait__world_here;
-        struct plait__crew *crew = crew_of(world, executor);
+        uint32_t process = process_of(world, task->group), index;
+        struct plait__crew *crew = crew_of(world, executor, process);
         int rc = prepare(world, executor, task);
-        uint32_t index;
 
         if (rc < 0)
                 return rc;
@@ -137,7 +144,7 @@ static int crew_start(plait_executor *executor, struct plait_task *task)
                 task->strand.flags |= PLAIT__TAKEN;             /* holds the executor's gil, though its thread is none of a pool */
         if (crew->cut)
                 plait__strand_cancel(&task->strand);
-        index = plait__slot_new(world, &task->strand, 0, crew->processes ? 0 : world->slots[plait__slot_here(world)].process);
+        index = plait__slot_new(world, &task->strand, 0, crew->processes ? 0 : process);
         world->slots[index].crew = crew;
         task->strand.flags |= PLAIT__QUEUED;
         plait__list_append(&crew->queue, &task->strand.wait);
@@ -147,7 +154,8 @@ static int crew_start(plait_executor *executor, struct plait_task *task)
 
 static struct plait_task *crew_take_back(plait_executor *executor, plait_group *group, bool full)
 {
-        struct plait__crew *crew = crew_of(plait__world_here, executor);
+        struct plait__world *world = plait__world_here;
+        struct plait__crew *crew = crew_of(world, executor, process_of(world, group));
         struct plait__link *link;
 
         for (link = crew->queue.next; !full && link && link != &crew->queue; link = link->next)
@@ -180,7 +188,7 @@ static int crew_close(plait_executor *executor)
 {
         struct plait__world *world = plait__world_here;
         struct plait__strand *strand = world->loop->current;
-        struct plait__crew *crew = crew_of(world, executor), **link;
+        struct plait__crew *crew = crew_of(world, executor, world->slots[strand->simulated].process), **link;
         int rc = 0;
 
         crew->closer = strand;
@@ -288,7 +296,7 @@ void plait__sim_mortal(struct plait__world *world)
 static int live(struct plait__world *world, uint32_t index, plait_fn *fn, void *arg, bool *ret_died)
 {
         jmp_buf escape;
-        int result;
+        int result, death;
 
         *ret_died = true;
         if (plait__sim_fails(world, PLAIT__FAULT_DEATH))
@@ -300,10 +308,9 @@ static int live(struct plait__world *world, uint32_t index, plait_fn *fn, void *
         world->slots[index].escape = &escape;
         result = fn(arg);
         world->slots[index].escape = NULL;
-        if (plait__sim_fails(world, PLAIT__FAULT_DEATH))
-                return -EOWNERDEAD;
-        *ret_died = false;
-        return result;
+        death = death_of(world, &world->slots[index]);
+        *ret_died = death != 0;
+        return death ? death : result;
 }
 
 static int run_apart(struct plait__world *world, plait_fn *fn, void *arg, size_t size, int *ret_status)

@@ -8,7 +8,8 @@
 
 enum {
         DEPTH = 3,
-        PATIENCE = 1000,                        /* points in a row at which one strand goes on before it is taken for one that spins */
+        PATIENCE = 1000,                        /* points that a strand passes without parking before it is taken for one that spins */
+        SPIN_US_MAX = 1000,
         WAKE_ONE_IN = 64
 };
 
@@ -112,6 +113,15 @@ static void look_at_timers(struct plait__world *world)
                 plait__loop_look(world->loop);
 }
 
+/* One that does not park makes time pass, else what it waits for in its own way might never come: a microsecond at first, and
+ * the more the longer it goes on. Others come first. */
+static void spin(struct plait__world *world, uint32_t index, uint32_t times)
+{
+        world->slots[index].priority = --world->floor;
+        plait__sim_clock(world, world->now + (times < SPIN_US_MAX ? times : SPIN_US_MAX) * PLAIT_US);
+        look_at_timers(world);
+}
+
 static void cancel_at_wait(struct plait__world *world)
 {
         if (++world->waits == world->experiment->cancel_at)
@@ -133,15 +143,14 @@ static void settle(struct plait__world *world)
                 plait__slot_free(world, index);
         } else if (slot->strand->reason != PLAIT__NOT_PARKED) {
                 plait__sim_event(world, PLAIT__SIM_PARK, index, slot->strand->reason);
+                slot->yields = slot->points = 0;
                 if (slot->computing && !slot->crew->processes) {
                         slot->computing = false;
                         slot->crew->computing--;
                 }
                 cancel_at_wait(world);
-        } else if (!world->interrupted) {       /* a yield: others first, and a microsecond, so that who polls gets on */
-                slot->priority = --world->floor;
-                plait__sim_clock(world, world->now + PLAIT_US);
-                look_at_timers(world);
+        } else if (!world->interrupted) {       /* a yield */
+                spin(world, index, ++slot->yields);
         }
         gather(world);                          /* while we know who started what */
         world->running = 0;
@@ -219,8 +228,6 @@ static struct plait__strand *take(struct plait__world *world, uint32_t at)
                 line->held = 0;
         if (line->unbegun == slot->strand)
                 begin_coroutine(world, line, slot->strand);
-        if (index != world->interrupted)
-                world->in_a_row = 0;
         world->running = index;
         plait__sim_event(world, PLAIT__SIM_RUN, index, 0);
         return slot->strand;
@@ -288,22 +295,11 @@ struct plait__strand *plait__sim_pick(struct plait__loop *loop)
         return take(world, choose(world));
 }
 
-/* One that goes on for very long may be waiting in its own way for another: that one gets its turn, and time passes. */
-static bool is_suspect(struct plait__world *world, struct plait__sim_slot *slot)
-{
-        if (++world->in_a_row < PATIENCE)
-                return false;
-        slot->priority = --world->floor;
-        plait__sim_clock(world, world->now + PLAIT_US);
-        look_at_timers(world);
-        return true;
-}
-
 void plait__sim_point(struct plait__loop *loop, bool waits)
 {
         struct plait__world *world = plait__world_here;
         struct plait__strand *strand = loop->current;
-        uint32_t index = strand->simulated;
+        uint32_t index = strand->simulated, points;
 
         if (world->busy || !index)
                 return;
@@ -311,7 +307,10 @@ void plait__sim_point(struct plait__loop *loop, bool waits)
                 cancel_at_wait(world);
                 plait__sim_mortal(world);
         }
-        if (!is_suspect(world, &world->slots[index]) && !waits && world->lines == 1)
+        points = ++world->slots[index].points;
+        if (points >= PATIENCE)
+                spin(world, index, points - PATIENCE);
+        else if (!waits && world->lines == 1)
                 return;                         /* nobody else's turn can come */
         if (!waits)
                 world->slots[world->slots[index].line].held = index;

@@ -63,6 +63,7 @@ struct plait__sim_slot {
         struct plait__crew *crew;               /* NULL: a coroutine */
         int64_t priority;
         uint64_t stamp;                         /* when it became ready, in the order of that */
+        uint32_t points, yields;                /* since it parked */
 
         /* of a main line */
         uint32_t held;                          /* the strand of the thread that was interrupted; 0: none */
@@ -107,7 +108,6 @@ struct plait__world {
         uint64_t stamps;
         uint32_t running;                       /* 0: it has been accounted for */
         uint32_t interrupted;                   /* in a point; 0: none */
-        uint32_t in_a_row;                      /* points at which the same strand went on */
         struct plait__crew *crews;
         unsigned workers;                       /* of the shared pools */
 
