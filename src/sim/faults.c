@@ -1,5 +1,5 @@
-/* What stands in the table of system calls while anybody simulates. The table is the whole process's: calls of other threads go
- * straight on to what stood there before. */
+/* What stands in the table of system calls, from the start: the table is the whole process's, and is not to be changed under running
+ * threads. Calls of threads that do not simulate go straight on to what stood there before. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/futex.h>
@@ -13,9 +13,6 @@
 enum { SHORT_ONE_IN = 4, LATER_ONE_IN = 8, INTERRUPTED_ONE_IN = 32, ATOMIC_WRITE = 4096 };
 
 struct plait__sys plait__sim_real;
-
-static plait__spin guard;                       /* of all below */
-static unsigned users;
 
 static struct plait__world *here(void)
 {
@@ -285,24 +282,21 @@ static int sim_spawn(pid_t *ret, const char *path, char *const argv[], const int
 #define HOOKED(X) X(preadv2) X(pwritev2) X(recvfrom) X(sendto) X(accept4) X(connect) X(close) X(epoll_create1) X(eventfd2) X(epoll_ctl) \
         X(epoll_pwait) X(epoll_pwait2) X(ppoll) X(futex) X(waitid) X(alloc) X(thread_start) X(spawn)
 
-/* Relaxed stores: other threads may be calling through the table meanwhile, and either entry serves them. */
+/* Whatever stands in the table now is what the hooks go on to. */
 void plait__sim_hooks_put(void)
 {
-        plait__spin_acquire(&guard);
-        if (users++ == 0) {
-                plait__sim_real = plait__sys;
-#define PUT(name) __atomic_store_n(&plait__sys.name, sim_##name, __ATOMIC_RELEASE);
-                HOOKED(PUT)
-        }
-        plait__spin_release(&guard);
+        plait__sim_real = plait__sys;
+#define PUT(name) plait__sys.name = sim_##name;
+        HOOKED(PUT)
 }
 
 void plait__sim_hooks_take(void)
 {
-        plait__spin_acquire(&guard);
-        if (--users == 0) {
-#define TAKE(name) __atomic_store_n(&plait__sys.name, plait__sim_real.name, __ATOMIC_RELEASE);
-                HOOKED(TAKE)
-        }
-        plait__spin_release(&guard);
+#define TAKE(name) plait__sys.name = plait__sim_real.name;
+        HOOKED(TAKE)
+}
+
+__attribute__((constructor)) static void join_base(void)
+{
+        plait__sim_hooks_put();
 }

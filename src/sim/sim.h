@@ -18,6 +18,11 @@ struct plait__experiment {
         uint64_t abandoned;                     /* strands that could not be ended */
 };
 
+/* For who changes the table of system calls: takes the simulation's hooks off it, and puts them on top of what stands there then. No
+ * other thread may be there yet. */
+PLAIT_API void plait__sim_hooks_take(void);
+PLAIT_API void plait__sim_hooks_put(void);
+
 /* As plait_simulate(). */
 PLAIT_API int plait__simulate(struct plait__experiment *experiment, plait_fn *fn, void *arg);
 

@@ -181,12 +181,10 @@ int plait__simulate(struct plait__experiment *experiment, plait_fn *fn, void *ar
                 plait__sys.free(world);
                 return -ENOMEM;
         }
-        plait__sim_hooks_put();
         plait__world_here = world;
         run(world);
         report(world);
         leave(world, outer);
-        plait__sim_hooks_take();
         rc = world->result;
         plait__sys.free(world);
         errno = saved_errno;

@@ -184,9 +184,7 @@ void plait__sim_mortal(struct plait__world *world);
 
 /* Whether a call fails here. */
 bool plait__sim_fails(struct plait__world *world, enum plait__sim_fault fault);
-void plait__sim_hooks_put(void);
-void plait__sim_hooks_take(void);
-extern struct plait__sys plait__sim_real;
+extern struct plait__sys plait__sim_real;       /* the table below the hooks */
 
 /* What is told of readiness: with the kernel's events in, and those that are due out. */
 int plait__sim_events(struct plait__world *world, int epoll, struct epoll_event *events, int count);
