@@ -55,7 +55,7 @@ typedef struct plait_simulation {
         uint64_t seed PLAIT__ZERO;
         double fault_rate PLAIT__ZERO;          /* how likely each call that can fail does, 0 to 1 */
         unsigned max_steps PLAIT__ZERO;         /* scheduling points; 0: 1,000,000 */
-        FILE *trace PLAIT__ZERO;                /* a line for each step is written there; NULL: none */
+        FILE *trace PLAIT__ZERO;                /* a line for each step that changes something; NULL: none */
         plait_policy policy PLAIT__ZERO;
         unsigned depth PLAIT__ZERO;             /* of PLAIT_BY_PRIORITY, at most 16; 0: 3 */
         plait_time delay PLAIT__ZERO;           /* what a descriptor's readiness is late by, at most; 0: 1 ms; negative: never */

@@ -142,7 +142,8 @@ static void settle(struct plait__world *world)
                 plait__crew_leave(world, slot);
                 plait__slot_free(world, index);
         } else if (slot->strand->reason != PLAIT__NOT_PARKED) {
-                plait__sim_event(world, PLAIT__SIM_PARK, index, slot->strand->reason);
+                if (!world->ended || plait__task_of(slot->strand)->fn != world->root)
+                        plait__sim_event(world, PLAIT__SIM_PARK, index, slot->strand->reason);
                 slot->yields = slot->points = 0;
                 if (slot->computing && !slot->crew->processes) {
                         slot->computing = false;
@@ -229,7 +230,7 @@ static struct plait__strand *take(struct plait__world *world, uint32_t at)
         if (line->unbegun == slot->strand)
                 begin_coroutine(world, line, slot->strand);
         world->running = index;
-        plait__sim_event(world, PLAIT__SIM_RUN, index, 0);
+        plait__sim_event(world, PLAIT__SIM_RUN, index, index == world->interrupted);
         return slot->strand;
 }
 

@@ -32,6 +32,7 @@ static int root_main(void *arg)
         result = world->fn(world->arg);
         plait_ignore(plait_scope_leave(&world->scope));
         world->ended = true;
+        plait__sim_event(world, PLAIT__SIM_END, plait__slot_here(world), result);
         if (!world->unwinding)
                 world->result = result;
         if (world->live == 1)
@@ -82,7 +83,7 @@ static void world_init(struct plait__world *world, struct plait__experiment *exp
         world->root = root_main;
         world->fn = fn;
         world->arg = arg;
-        world->now = BEGINNING;
+        world->beginning = world->now = BEGINNING;
         world->hash = UINT64_C(0xcbf29ce484222325);
         world->steps_max = simulation->max_steps ? simulation->max_steps : STEPS_MAX;
         world->always_fails = simulation->fault_rate >= 1;

@@ -54,8 +54,9 @@ static void begin_line(struct plait__world *world, uint32_t slot)
 {
         FILE *file = world->experiment->simulation.trace;
         const struct plait__strand *strand = slot ? world->slots[slot].strand : NULL;
+        plait_time since = world->now - world->beginning;
 
-        fprintf(file, "%7" PRIu64 " %12" PRId64 ".%09" PRId64 "  ", world->steps, (int64_t)(world->now / PLAIT_S), (int64_t)(world->now % PLAIT_S));
+        fprintf(file, "%7" PRIu64 " %6" PRId64 ".%06" PRId64 " s  ", world->steps, since / PLAIT_S, since % PLAIT_S / PLAIT_US);
         if (strand)
                 fprintf(file, "#%" PRIu32 " %s ", world->slots[slot].ordinal, name_of(world, strand));
 }
@@ -64,6 +65,8 @@ static void tell(struct plait__world *world, enum plait__sim_event event, uint32
 {
         FILE *file = world->experiment->simulation.trace;
 
+        if (event == PLAIT__SIM_RUN && detail)
+                return;                         /* it merely goes on */
         begin_line(world, slot);
         switch (event) {
         case PLAIT__SIM_RUN:
@@ -74,9 +77,6 @@ static void tell(struct plait__world *world, enum plait__sim_event event, uint32
                 break;
         case PLAIT__SIM_END:
                 fprintf(file, "ends\n");
-                break;
-        case PLAIT__SIM_CLOCK:
-                fprintf(file, "time has passed\n");
                 break;
         case PLAIT__SIM_FAULT:
                 fprintf(file, "fault: %s\n", faults[detail]);
@@ -102,7 +102,7 @@ void plait__sim_event(struct plait__world *world, enum plait__sim_event event, u
         uint64_t ordinal = slot ? world->slots[slot].ordinal : 0;
 
         world->hash = (world->hash ^ (world->steps << 32 | ordinal << 8 | (unsigned)event)) * UINT64_C(0x100000001b3);
-        world->hash = (world->hash ^ world->hash >> 29 ^ (uint64_t)(uint32_t)detail) * UINT64_C(0x100000001b3);
+        world->hash = (world->hash ^ world->hash >> 29 ^ (uint64_t)(uint32_t)detail ^ (uint64_t)world->now << 16) * UINT64_C(0x100000001b3);
         if (plait__unlikely(world->experiment->simulation.trace != NULL))
                 tell(world, event, slot, detail);
 }

@@ -94,10 +94,8 @@ plait_time plait__sim_now(struct plait__loop *loop)
 
 void plait__sim_clock(struct plait__world *world, plait_time now)
 {
-        if (now <= world->now)
-                return;
-        world->now = now;
-        plait__sim_event(world, PLAIT__SIM_CLOCK, 0, 0);
+        if (now > world->now)
+                world->now = now;
 }
 
 /* Nobody is ready: whatever comes first comes now. */

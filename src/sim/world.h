@@ -22,7 +22,6 @@ enum plait__sim_event {
         PLAIT__SIM_RUN,                         /* a strand was chosen */
         PLAIT__SIM_PARK,                        /* detail: why */
         PLAIT__SIM_END,
-        PLAIT__SIM_CLOCK,                       /* time has jumped */
         PLAIT__SIM_FAULT,                       /* detail: enum plait__sim_fault */
         PLAIT__SIM_READY,                       /* detail: how many descriptors were told to be ready */
         PLAIT__SIM_WAKE,                        /* woken for no reason */
@@ -87,7 +86,7 @@ struct plait__pending {                         /* readiness that was not told y
 struct plait__world {
         struct plait__experiment *experiment;
         struct plait__loop *loop;
-        plait_time now;
+        plait_time beginning, now;
         uint64_t random[PLAIT__STREAMS];
         uint64_t steps, steps_max, waits, hash, faults;
         bool busy;                              /* in the simulation's own work: no points */
