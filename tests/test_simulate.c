@@ -148,7 +148,9 @@ static unsigned count_orders(plait_executor *executor, plait_policy policy)
         unsigned count = 0, i;
 
         for (uint64_t seed = 0; seed < SEEDS; seed++) {
-                CHECK_EQUAL(plait_simulate(&(plait_simulation){.seed = seed, .policy = policy}, write_letters, executor), 0);
+                CHECK_EQUAL(
+                        plait_simulate(&(plait_simulation){.seed = seed, .policy = policy}, write_letters, executor),
+                        0);
                 CHECK_EQUAL(strlen(order), 8);
                 for (i = 0; i < count && strcmp(seen[i], order); i++)
                         continue;
@@ -187,8 +189,10 @@ TEST(other_seeds_have_other_hashes)
 {
         uint64_t one, other;
 
-        CHECK_EQUAL(plait_simulate(&(plait_simulation){.seed = 1, .ret_hash = &one}, write_letters, plait_threads()), 0);
-        CHECK_EQUAL(plait_simulate(&(plait_simulation){.seed = 2, .ret_hash = &other}, write_letters, plait_threads()), 0);
+        CHECK_EQUAL(plait_simulate(&(plait_simulation){.seed = 1, .ret_hash = &one}, write_letters, plait_threads()),
+                    0);
+        CHECK_EQUAL(plait_simulate(&(plait_simulation){.seed = 2, .ret_hash = &other}, write_letters, plait_threads()),
+                    0);
         CHECK(one != other);
 }
 
@@ -409,7 +413,9 @@ TEST(one_that_never_ends_is_stopped)
 {
         uint64_t steps;
 
-        CHECK_EQUAL(plait_simulate(&(plait_simulation){.max_steps = 5000, .ret_steps = &steps}, go_round_and_round, NULL), -ELOOP);
+        CHECK_EQUAL(
+                plait_simulate(&(plait_simulation){.max_steps = 5000, .ret_steps = &steps}, go_round_and_round, NULL),
+                -ELOOP);
         CHECK(steps > 5000 && steps < 50000);
 }
 
@@ -508,7 +514,8 @@ struct nest { int depth, count; };
 
 static int nest(void *arg)
 {
-        static plait_executor *(*const executors[])(void) = {plait_coroutines, plait_threads, plait_own_thread, plait_processes, plait_own_process};
+        static plait_executor *(*const executors[])(void) = {plait_coroutines, plait_threads, plait_own_thread,
+                                                             plait_processes, plait_own_process};
         struct nest *nested = arg;
         struct nest inner[3];
         int rc;
@@ -552,7 +559,8 @@ static int outlive_the_deadline(void *arg)
         plait_group_start(&group, task_wait, NULL, 0);
         plait_group_start(&group, task_wait, NULL, 0);
         rc = plait_group_wait(&group);
-        return rc == -ETIMEDOUT && plait_now() - began >= 7 * PLAIT_S && plait_now() - began < 8 * PLAIT_S ? 0 : -EBADMSG;
+        return rc == -ETIMEDOUT && plait_now() - began >= 7 * PLAIT_S && plait_now() - began < 8 * PLAIT_S ? 0
+                                                                                                           : -EBADMSG;
 }
 
 TEST_ON_ALL_EXECUTORS(deadlines_are_virtual)
@@ -654,7 +662,9 @@ static int run_under_gil(void *arg)
         int count = 0;
 
         (void)arg;
-        CHECK_EQUAL(plait_executor_open(&executor, &(plait_executor_options){.kind = PLAIT_THREADS, .workers = 3, .gil = &gil}), 0);
+        CHECK_EQUAL(plait_executor_open(&executor,
+                                        &(plait_executor_options){.kind = PLAIT_THREADS, .workers = 3, .gil = &gil}),
+                    0);
         PLAIT_GROUP(group, .executor = executor);
         for (int i = 0; i < 3; i++)
                 plait_group_start(&group, add_under_gil, &count, sizeof count);
@@ -711,7 +721,8 @@ TEST(a_process_that_dies_leaves_its_struct_as_it_was)
         int died = 0;
 
         for (uint64_t seed = 0; seed < SEEDS; seed++) {
-                int rc = plait_simulate(&(plait_simulation){.seed = seed, .fault_rate = 0.05}, let_some_die, executors[seed % 2]);
+                int rc = plait_simulate(&(plait_simulation){.seed = seed, .fault_rate = 0.05}, let_some_die,
+                                        executors[seed % 2]);
 
                 CHECK(rc >= 0);
                 died += rc;
@@ -722,7 +733,8 @@ TEST(a_process_that_dies_leaves_its_struct_as_it_was)
 static int map_with_retries(void *arg)
 {
         int values[20], statuses[20];
-        plait_map_options options = {.executor = plait_processes(), .retries = *(unsigned *)arg, .statuses = statuses, .chunk = 3};
+        plait_map_options options = {
+                .executor = plait_processes(), .retries = *(unsigned *)arg, .statuses = statuses, .chunk = 3};
         plait_failure failure;
         int rc;
 
@@ -935,7 +947,8 @@ TEST(connections_are_reset_at_the_fault_rate)
         int reset = 0;
 
         for (uint64_t seed = 0; seed < SEEDS; seed++) {
-                int rc = plait_simulate(&(plait_simulation){.seed = seed, .fault_rate = 0.01}, through_a_socket, plait_coroutines());
+                int rc = plait_simulate(&(plait_simulation){.seed = seed, .fault_rate = 0.01}, through_a_socket,
+                                        plait_coroutines());
 
                 CHECK(rc != -EBADMSG && rc != -EDEADLK && rc != -ELOOP);
                 reset += rc == -ECONNRESET || rc == -EPIPE || rc == -ENODATA;
@@ -1059,7 +1072,8 @@ TEST(a_counterexample_is_made_small_and_replays)
         shared.executor = plait_threads();
         shared.locked = false;
         shared.waits = true;
-        CHECK_EQUAL(plait_simulate_many(&(plait_simulation){.fault_rate = 0.001}, SEEDS, add_three, NULL, &found), -EBADMSG);
+        CHECK_EQUAL(plait_simulate_many(&(plait_simulation){.fault_rate = 0.001}, SEEDS, add_three, NULL, &found),
+                    -EBADMSG);
         CHECK_EQUAL(found.result, -EBADMSG);
         CHECK(found.simulation.fault_rate == 0);                /* it needs none */
         CHECK(found.simulation.choices_until > 0 && found.simulation.choices_until <= found.steps);
@@ -1096,7 +1110,8 @@ TEST(faults_that_are_needed_stay)
 {
         plait_counterexample found;
 
-        CHECK_EQUAL(plait_simulate_many(&(plait_simulation){.fault_rate = 0.01}, SEEDS, need_a_fault, NULL, &found), -EBADMSG);
+        CHECK_EQUAL(plait_simulate_many(&(plait_simulation){.fault_rate = 0.01}, SEEDS, need_a_fault, NULL, &found),
+                    -EBADMSG);
         CHECK(found.simulation.fault_rate > 0);
         CHECK(found.simulation.faults_until == 0 || found.simulation.faults_until > 11);
         CHECK_EQUAL(plait_simulate(&found.simulation, need_a_fault, NULL), -EBADMSG);

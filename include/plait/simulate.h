@@ -44,9 +44,9 @@ typedef enum {
         PLAIT_BY_SEED,                  /* one of the two below, as the seed says */
         PLAIT_UNIFORM,                  /* each that is ready is as likely as the others */
 
-        /* Each strand has a random priority, and at `depth` - 1 random steps the one that runs falls behind all others: finds
-         * what needs few, well-placed changes (Burckhardt and others, "A randomized scheduler with probabilistic guarantees
-         * of finding bugs", 2010). */
+        /* Each strand has a random priority, and at `depth` - 1 random steps the one that runs falls behind all
+         * others: finds what needs few, well-placed changes (Burckhardt and others, "A randomized scheduler with
+         * probabilistic guarantees of finding bugs", 2010). */
         PLAIT_BY_PRIORITY
 } plait_policy;
 
@@ -57,15 +57,15 @@ typedef struct plait_simulation {
         unsigned max_steps PLAIT__ZERO;         /* scheduling points; 0: 1,000,000 */
         FILE *trace PLAIT__ZERO;                /* a line for each step that changes something; NULL: none */
         plait_policy policy PLAIT__ZERO;
-        unsigned depth PLAIT__ZERO;             /* of PLAIT_BY_PRIORITY, at most 16; 0: 3 */
-        plait_time delay PLAIT__ZERO;           /* what a descriptor's readiness is late by, at most; 0: 1 ms; negative: never */
+        unsigned depth PLAIT__ZERO;   /* of PLAIT_BY_PRIORITY, at most 16; 0: 3 */
+        plait_time delay PLAIT__ZERO; /* what a descriptor's readiness is late by, at most; 0: 1 ms; negative: never */
 
-        /* From this step on nothing fails, and from this step on strands take turns in the order they became ready. Counted
-         * from 1; 0: never. */
+        /* From this step on nothing fails, and from this step on strands take turns in the order they became ready.
+         * Counted from 1; 0: never. */
         uint64_t faults_until PLAIT__ZERO, choices_until PLAIT__ZERO;
 
-        uint64_t *ret_hash PLAIT__ZERO;         /* the same for the same course of events, by any compiler; NULL: not wanted */
-        uint64_t *ret_steps PLAIT__ZERO;        /* NULL: not wanted */
+        uint64_t *ret_hash PLAIT__ZERO;  /* the same for the same course of events, by any compiler; NULL: not wanted */
+        uint64_t *ret_steps PLAIT__ZERO; /* NULL: not wanted */
 } plait_simulation;
 
 /* Runs fn(arg) in a world of its own, as its first strand; NULL: a simulation of zeros. Returns what fn returned, once it has
@@ -94,18 +94,19 @@ typedef struct plait_counterexample {
         char replay[96];                        /* what to put before the command: "PLAIT_SEED=7:0:31" */
 } plait_counterexample;
 
-/* Simulates `count` seeds from simulation->seed on (NULL: from 0), until one returns a negative result. That one is then made
- * smaller, by simulating it again some dozens of times: without faults or with fewer, with fewer changes of priority, and
- * with random choices only up to the last that is needed, while the result remains. Returns 0, or that result with *ret filled
- * in (NULL: not wanted, and nothing is made smaller).
+/* Simulates `count` seeds from simulation->seed on (NULL: from 0), until one returns a negative result. That one is
+ * then made smaller, by simulating it again some dozens of times: without faults or with fewer, with fewer changes
+ * of priority, and with random choices only up to the last that is needed, while the result remains. Returns 0, or
+ * that result with *ret filled in (NULL: not wanted, and nothing is made smaller).
  *
- * With PLAIT_SEED in the environment only that seed is simulated, exactly once, with its trace on standard error or in the
- * file that PLAIT_TRACE names; *ret then tells of it, whatever its result. PLAIT_SEED is a seed, or what `replay` says; -EINVAL
- * if it is neither. Otherwise as plait_simulate(). */
-PLAIT_API int plait_simulate_many(const plait_simulation *simulation, uint64_t count, plait_fn *fn, void *arg, plait_counterexample *ret);
+ * With PLAIT_SEED in the environment only that seed is simulated, exactly once, with its trace on standard error or
+ * in the file that PLAIT_TRACE names; *ret then tells of it, whatever its result. PLAIT_SEED is a seed, or what
+ * `replay` says; -EINVAL if it is neither. Otherwise as plait_simulate(). */
+PLAIT_API int plait_simulate_many(const plait_simulation *simulation, uint64_t count, plait_fn *fn, void *arg,
+                                  plait_counterexample *ret);
 
-/* Whether the caller runs in a simulation; *ret_seed (NULL: not wanted) is its seed. For the words of an assertion, and for
- * what is to be left out when time is not real. */
+/* Whether the caller runs in a simulation; *ret_seed (NULL: not wanted) is its seed. For the words of an assertion,
+ * and for what is to be left out when time is not real. */
 PLAIT_API bool plait_simulated(uint64_t *ret_seed);
 
 #ifdef __cplusplus

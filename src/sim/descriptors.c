@@ -1,6 +1,6 @@
-/* When descriptors are told ready. The kernel carries the bytes; its events are taken from it as they come, kept until their
- * moment, and told in an order that is drawn. A call that is told to try again though it could go on, or that was given less than
- * there is, gets an event later, for epoll tells of edges only. */
+/* When descriptors are told ready. The kernel carries the bytes; its events are taken from it as they come, kept
+ * until their moment, and told in an order that is drawn. A call that is told to try again though it could go on, or
+ * that was given less than there is, gets an event later, for epoll tells of edges only. */
 #include "sim/world.h"
 
 #include <string.h>
@@ -28,10 +28,12 @@ static void postpone(struct plait__world *world, uint64_t data, uint32_t events)
                 }
         }
         if (world->pending_count == world->pending_room) {
-                world->pending = plait__sim_grow(world->pending, world->pending_count, world->pending_room * 2 + 16, sizeof *world->pending);
+                world->pending = plait__sim_grow(world->pending, world->pending_count, world->pending_room * 2 + 16,
+                                                 sizeof *world->pending);
                 world->pending_room = world->pending_room * 2 + 16;
         }
-        world->pending[world->pending_count++] = (struct plait__pending){data, events, plait__clock_after(world->now, delay(world))};
+        world->pending[world->pending_count++] =
+                (struct plait__pending){data, events, plait__clock_after(world->now, delay(world))};
 }
 
 /* One that is due, drawn, and gone; false: none is. */
@@ -95,7 +97,8 @@ void plait__sim_registered(struct plait__world *world, int operation, int fd, co
                 return;
         if ((size_t)fd >= world->registered_room) {
                 room = (size_t)fd * 2 + 64;
-                world->registered = plait__sim_grow(world->registered, world->registered_room, room, sizeof *world->registered);
+                world->registered =
+                        plait__sim_grow(world->registered, world->registered_room, room, sizeof *world->registered);
                 world->registered_room = room;
         }
         world->registered[fd] = operation == EPOLL_CTL_DEL || !event ? 0 : event->data.u64;

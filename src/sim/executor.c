@@ -1,10 +1,11 @@
-/* Executors in a simulation: tasks for threads and processes are strands of the one loop, each the main line of a thread of its
- * own. A pool has as many places as workers; who has begun and is not parked holds one, and a task for processes holds its place to
- * the end. Tasks begin in the order in which they came.
+/* Executors in a simulation: tasks for threads and processes are strands of the one loop, each the main line of a
+ * thread of its own. A pool has as many places as workers; who has begun and is not parked holds one, and a task for
+ * processes holds its place to the end. Tasks begin in the order in which they came.
  *
- * A process is its first strand and what that starts. Its task runs on a copy of the struct. It dies where a fault says so: before
- * it does anything, after it has done everything, or on entry of a waiting call, which is left for ever by longjmp(). There it is
- * in no list of waiters; one that has started others does not die, since those would have to be torn out of theirs. */
+ * A process is its first strand and what that starts. Its task runs on a copy of the struct. It dies where a fault
+ * says so: before it does anything, after it has done everything, or on entry of a waiting call, which is left for
+ * ever by longjmp(). There it is in no list of waiters; one that has started others does not die, since those would
+ * have to be torn out of theirs. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +50,8 @@ static struct plait__crew *crew_of(struct plait__world *world, plait_executor *e
                 if (crew->executor == executor && crew->process == process)
                         return crew;
         crew = plait__sim_grow(NULL, 0, 1, sizeof *crew);
-        *crew = (struct plait__crew){.executor = executor, .process = process, .processes = is_processes(executor), .next = world->crews};
+        *crew = (struct plait__crew){
+                .executor = executor, .process = process, .processes = is_processes(executor), .next = world->crews};
         crew->places = places_of(world, executor, process);
         world->crews = crew;
         return crew;
@@ -141,7 +143,7 @@ static int crew_start(plait_executor *executor, struct plait_task *task)
                 return rc;
         task->strand.loop = world->loop;
         if (executor->gil)
-                task->strand.flags |= PLAIT__TAKEN;             /* holds the executor's gil, though its thread is none of a pool */
+                task->strand.flags |= PLAIT__TAKEN; /* holds the executor's gil, though it is no pool's thread */
         if (crew->cut)
                 plait__strand_cancel(&task->strand);
         index = plait__slot_new(world, &task->strand, 0, crew->processes ? 0 : process);
@@ -365,7 +367,8 @@ static int sim_run(struct plait_task *task)
         return apart ? run_apart(world, task->fn, task->arg, size, &task->status) : task->fn(task->arg);
 }
 
-static int sim_run_item(plait_executor *executor, plait_fn *fn, void *item, size_t size, unsigned retries, int *ret_status)
+static int sim_run_item(plait_executor *executor, plait_fn *fn, void *item, size_t size, unsigned retries,
+                        int *ret_status)
 {
         int result;
 

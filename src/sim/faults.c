@@ -1,5 +1,5 @@
-/* What stands in the table of system calls, from the start: the table is the whole process's, and is not to be changed under running
- * threads. Calls of threads that do not simulate go straight on to what stood there before. */
+/* What stands in the table of system calls, from the start: the table is the whole process's, and is not to be
+ * changed under running threads. Calls of threads that do not simulate go straight on to what stood there before. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/futex.h>
@@ -61,7 +61,9 @@ static enum stream stream_of(int fd)
                 return PIPE;
         if (!S_ISSOCK(status.st_mode))
                 return NO_STREAM;
-        return plait__sim_real.getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM ? SOCKET : NO_STREAM;
+        return plait__sim_real.getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM
+                       ? SOCKET
+                       : NO_STREAM;
 }
 
 /* What a call on a descriptor ends with before it is made: 0, or an error. */
@@ -90,7 +92,7 @@ static size_t read_size(struct plait__world *world, int fd, size_t size)
 {
         if (size < 2 || !one_in(world, SHORT_ONE_IN) || stream_of(fd) == NO_STREAM)
                 return size;
-        plait__sim_postpone(world, fd);         /* the rest: else who got less than it asked for thinks that there is no more */
+        plait__sim_postpone(world, fd); /* the rest: else who got less than it asked for thinks that there is no more */
         return shortened(world, size);
 }
 
@@ -202,14 +204,16 @@ static long sim_epoll_create1(int flags)
 {
         struct plait__world *world = here();
 
-        return world && plait__sim_fails(world, PLAIT__FAULT_DESCRIPTORS) ? -EMFILE : plait__sim_real.epoll_create1(flags);
+        return world && plait__sim_fails(world, PLAIT__FAULT_DESCRIPTORS) ? -EMFILE
+                                                                          : plait__sim_real.epoll_create1(flags);
 }
 
 static long sim_eventfd2(unsigned value, int flags)
 {
         struct plait__world *world = here();
 
-        return world && plait__sim_fails(world, PLAIT__FAULT_DESCRIPTORS) ? -EMFILE : plait__sim_real.eventfd2(value, flags);
+        return world && plait__sim_fails(world, PLAIT__FAULT_DESCRIPTORS) ? -EMFILE
+                                                                          : plait__sim_real.eventfd2(value, flags);
 }
 
 static long sim_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
@@ -229,15 +233,18 @@ static long sim_epoll_pwait(int epoll, struct epoll_event *events, int count, in
         struct plait__world *world = plait__world_here;
 
         never_blocks(timeout_ms != 0, "epoll_pwait");
-        return world ? plait__sim_events(world, epoll, events, count) : plait__sim_real.epoll_pwait(epoll, events, count, timeout_ms);
+        return world ? plait__sim_events(world, epoll, events, count)
+                     : plait__sim_real.epoll_pwait(epoll, events, count, timeout_ms);
 }
 
-static long sim_epoll_pwait2(int epoll, struct epoll_event *events, int count, const struct plait__kernel_timespec *timeout)
+static long sim_epoll_pwait2(int epoll, struct epoll_event *events, int count,
+                             const struct plait__kernel_timespec *timeout)
 {
         struct plait__world *world = plait__world_here;
 
         never_blocks(!timeout || timeout->seconds || timeout->nanoseconds, "epoll_pwait2");
-        return world ? plait__sim_events(world, epoll, events, count) : plait__sim_real.epoll_pwait2(epoll, events, count, timeout);
+        return world ? plait__sim_events(world, epoll, events, count)
+                     : plait__sim_real.epoll_pwait2(epoll, events, count, timeout);
 }
 
 static long sim_ppoll(struct pollfd *fds, size_t count, const struct plait__kernel_timespec *timeout)
@@ -246,7 +253,8 @@ static long sim_ppoll(struct pollfd *fds, size_t count, const struct plait__kern
         return plait__sim_real.ppoll(fds, count, timeout);
 }
 
-static long sim_futex(const void *word, int operation, uint32_t value, const struct plait__kernel_timespec *timeout, uint32_t mask)
+static long sim_futex(const void *word, int operation, uint32_t value, const struct plait__kernel_timespec *timeout,
+                      uint32_t mask)
 {
         never_blocks((operation & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET, "futex");       /* how a loop sleeps */
         return plait__sim_real.futex(word, operation, value, timeout, mask);
@@ -279,8 +287,9 @@ static int sim_spawn(pid_t *ret, const char *path, char *const argv[], const int
         return plait__sim_real.spawn(ret, path, argv, fds, count);
 }
 
-#define HOOKED(X) X(preadv2) X(pwritev2) X(recvfrom) X(sendto) X(accept4) X(connect) X(close) X(epoll_create1) X(eventfd2) X(epoll_ctl) \
-        X(epoll_pwait) X(epoll_pwait2) X(ppoll) X(futex) X(waitid) X(alloc) X(thread_start) X(spawn)
+#define HOOKED(X)                                                                                                      \
+        X(preadv2) X(pwritev2) X(recvfrom) X(sendto) X(accept4) X(connect) X(close) X(epoll_create1) X(eventfd2)       \
+        X(epoll_ctl) X(epoll_pwait) X(epoll_pwait2) X(ppoll) X(futex) X(waitid) X(alloc) X(thread_start) X(spawn)
 
 /* Whatever stands in the table now is what the hooks go on to. */
 void plait__sim_hooks_put(void)

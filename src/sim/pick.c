@@ -1,5 +1,5 @@
-/* Who goes on. Called in three places: when a strand parks, ends or yields (pick), in calls where it may be interrupted (point),
- * and when nobody was ready and now somebody is (pick again). */
+/* Who goes on. Called in three places: when a strand parks, ends or yields (pick), in calls where it may be
+ * interrupted (point), and when nobody was ready and now somebody is (pick again). */
 #include "sim/world.h"
 
 #include <errno.h>
@@ -8,7 +8,7 @@
 
 enum {
         DEPTH = 3,
-        PATIENCE = 1000,                        /* points that a strand passes without parking before it is taken for one that spins */
+        PATIENCE = 1000,                        /* points that a strand passes without parking: then it spins */
         SPIN_US_MAX = 1000,
         WAKE_ONE_IN = 64
 };
@@ -18,7 +18,8 @@ enum {
 static void push_ready(struct plait__world *world, uint32_t index)
 {
         if (world->ready_count == world->ready_room) {
-                world->ready = plait__sim_grow(world->ready, world->ready_count, world->ready_room * 2 + 64, sizeof *world->ready);
+                world->ready = plait__sim_grow(world->ready, world->ready_count, world->ready_room * 2 + 64,
+                                               sizeof *world->ready);
                 world->ready_room = world->ready_room * 2 + 64;
         }
         world->slots[index].stamp = ++world->stamps;
@@ -113,8 +114,8 @@ static void look_at_timers(struct plait__world *world)
                 plait__loop_look(world->loop);
 }
 
-/* One that does not park makes time pass, else what it waits for in its own way might never come: a microsecond at first, and
- * the more the longer it goes on. Others come first. */
+/* One that does not park makes time pass, else what it waits for in its own way might never come: a microsecond at
+ * first, and the more the longer it goes on. Others come first. */
 static void spin(struct plait__world *world, uint32_t index, uint32_t times)
 {
         world->slots[index].priority = --world->floor;
@@ -175,7 +176,8 @@ static uint32_t first_in_turn(const struct plait__world *world)
                         continue;
                 if (world->ready[i] == world->interrupted)
                         return i;
-                if (best == world->ready_count || world->slots[world->ready[i]].stamp < world->slots[world->ready[best]].stamp)
+                if (best == world->ready_count ||
+                    world->slots[world->ready[i]].stamp < world->slots[world->ready[best]].stamp)
                         best = i;
         }
         return best;
@@ -196,7 +198,8 @@ static uint32_t most_important(const struct plait__world *world)
 
         for (i = 0; i < world->ready_count; i++)
                 if (is_eligible(world, world->ready[i]) &&
-                    (best == world->ready_count || world->slots[world->ready[i]].priority > world->slots[world->ready[best]].priority))
+                    (best == world->ready_count ||
+                     world->slots[world->ready[i]].priority > world->slots[world->ready[best]].priority))
                         best = i;
         return best;
 }
@@ -325,10 +328,12 @@ void plait__sim_point(struct plait__loop *loop, bool waits)
 void plait__sim_policy(struct plait__world *world)
 {
         const plait_simulation *simulation = &world->experiment->simulation;
-        uint64_t choice = plait__draw(world, PLAIT__CHOICES, 2), length = UINT64_C(32) << plait__draw(world, PLAIT__CHOICES, 10), at;
+        uint64_t choice = plait__draw(world, PLAIT__CHOICES, 2),
+                 length = UINT64_C(32) << plait__draw(world, PLAIT__CHOICES, 10), at;
         unsigned i, k;
 
-        world->by_priority = simulation->policy == PLAIT_BY_SEED ? choice == 1 : simulation->policy == PLAIT_BY_PRIORITY;
+        world->by_priority =
+                simulation->policy == PLAIT_BY_SEED ? choice == 1 : simulation->policy == PLAIT_BY_PRIORITY;
         world->changes = (simulation->depth ? simulation->depth : DEPTH) - 1;
         for (i = 0; i < world->changes; i++) {
                 at = 1 + plait__draw(world, PLAIT__CHOICES, length);

@@ -1,5 +1,5 @@
-/* Many seeds, and what is done with one that fails: it is simulated again with less and less of what is random, as long as it ends
- * with the same result. */
+/* Many seeds, and what is done with one that fails: it is simulated again with less and less of what is random, as
+ * long as it ends with the same result. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -25,8 +25,8 @@ static bool fails(struct search *search, const plait_simulation *simulation)
         return true;
 }
 
-/* The least value of one field with which it still fails; the course behind a given step need not be the same, so what is found is
- * a value that does, with one less that does not. */
+/* The least value of one field with which it still fails; the course behind a given step need not be the same, so
+ * what is found is a value that does, with one less that does not. */
 static void bisect(struct search *search, size_t field)
 {
         uint64_t least = 0, most = search->best.steps + 1, middle;
@@ -58,7 +58,8 @@ static void with_fewer_changes(struct search *search)
 {
         plait_simulation simulation = search->best.simulation;
 
-        for (simulation.depth = 1; simulation.depth < (search->best.simulation.depth ? search->best.simulation.depth : 3); simulation.depth++)
+        for (simulation.depth = 1;
+             simulation.depth < (search->best.simulation.depth ? search->best.simulation.depth : 3); simulation.depth++)
                 if (fails(search, &simulation))
                         return;
 }
@@ -75,10 +76,14 @@ static void tell(plait_counterexample *ret, const struct search *search, uint64_
 {
         const plait_simulation *simulation = &search->best.simulation;
 
-        *ret = (plait_counterexample){.simulation = *simulation, .result = search->result, .tried = tried, .steps = search->best.steps,
+        *ret = (plait_counterexample){.simulation = *simulation,
+                                      .result = search->result,
+                                      .tried = tried,
+                                      .steps = search->best.steps,
                                       .hash = search->best.hash};
-        snprintf(ret->replay, sizeof ret->replay, "PLAIT_SEED=%" PRIu64 ":%" PRIu64 ":%" PRIu64 ":%u:%.9g", simulation->seed,
-                 simulation->faults_until, simulation->choices_until, simulation->depth, simulation->fault_rate);
+        snprintf(ret->replay, sizeof ret->replay, "PLAIT_SEED=%" PRIu64 ":%" PRIu64 ":%" PRIu64 ":%u:%.9g",
+                 simulation->seed, simulation->faults_until, simulation->choices_until, simulation->depth,
+                 simulation->fault_rate);
 }
 
 /* "SEED", or "SEED:FAULTS_UNTIL:CHOICES_UNTIL:DEPTH:FAULT_RATE". */
@@ -120,7 +125,8 @@ static int replay(struct search *search, const char *seed, plait_counterexample 
         return search->result < 0 ? search->result : 0;
 }
 
-int plait_simulate_many(const plait_simulation *simulation, uint64_t count, plait_fn *fn, void *arg, plait_counterexample *ret)
+int plait_simulate_many(const plait_simulation *simulation, uint64_t count, plait_fn *fn, void *arg,
+                        plait_counterexample *ret)
 {
         struct search search = {.fn = fn, .arg = arg};
         plait_simulation first = {0};

@@ -1,4 +1,5 @@
-/* A simulation with what plait's own tests want beyond the public call: to count the waits and cancel at one of them. */
+/* A simulation with what plait's own tests want beyond the public call: to count the waits and cancel at one of
+ * them. */
 #ifndef PLAIT__SIM_H
 #define PLAIT__SIM_H
 
@@ -7,8 +8,8 @@
 #include "plait/simulate.h"
 
 struct plait__experiment {
-        plait_simulation simulation;            /* `faults_until` heals, `max_steps` bounds what comes after */
-        uint64_t cancel_at;                     /* the wait at which everything is cancelled from outside, from 1; 0: never */
+        plait_simulation simulation; /* `faults_until` heals, `max_steps` bounds what comes after */
+        uint64_t cancel_at;          /* the wait at which everything is cancelled from outside, from 1; 0: never */
 
         /* results */
         uint64_t waits;                         /* entries of calls that may wait, and parks, by all strands */
@@ -18,8 +19,8 @@ struct plait__experiment {
         uint64_t abandoned;                     /* strands that could not be ended */
 };
 
-/* For who changes the table of system calls: takes the simulation's hooks off it, and puts them on top of what stands there then. No
- * other thread may be there yet. */
+/* For who changes the table of system calls: takes the simulation's hooks off it, and puts them on top of what
+ * stands there then. No other thread may be there yet. */
 PLAIT_API void plait__sim_hooks_take(void);
 PLAIT_API void plait__sim_hooks_put(void);
 

@@ -1,5 +1,5 @@
-/* One simulation from beginning to end: the world is put in place of the calling thread's loop, fn runs as its root strand until
- * it has ended or is given up, and all is put back. */
+/* One simulation from beginning to end: the world is put in place of the calling thread's loop, fn runs as its root
+ * strand until it has ended or is given up, and all is put back. */
 #include "plait/simulate.h"
 
 #include <errno.h>
@@ -51,7 +51,8 @@ static int check(const plait_simulation *simulation)
 {
         if (!(simulation->fault_rate >= 0 && simulation->fault_rate <= 1))
                 return -EINVAL;
-        if (simulation->policy != PLAIT_BY_SEED && simulation->policy != PLAIT_UNIFORM && simulation->policy != PLAIT_BY_PRIORITY)
+        if (simulation->policy != PLAIT_BY_SEED && simulation->policy != PLAIT_UNIFORM &&
+            simulation->policy != PLAIT_BY_PRIORITY)
                 return -EINVAL;
         return simulation->depth > DEPTH_MAX ? -EINVAL : 0;
 }
@@ -66,7 +67,8 @@ static void seed_all(struct plait__world *world, uint64_t seed)
                 plait__draw(world, (enum plait__sim_stream)i, 2);
 }
 
-/* What the library makes once in a process must not be made in one run and not in the next: that would shift the faults. */
+/* What the library makes once in a process must not be made in one run and not in the next: that would shift the
+ * faults. */
 static void warm_up(void)
 {
         int fd;
@@ -103,7 +105,10 @@ static bool enter(struct plait__world *world)
                 return false;
         world->loop = loop;
         plait__loop_adopt(loop);
-        loop->seams = (struct plait__seams){.now = plait__sim_now, .poll = plait__sim_poll, .pick = plait__sim_pick, .random = loop->seams.random,
+        loop->seams = (struct plait__seams){.now = plait__sim_now,
+                                            .poll = plait__sim_poll,
+                                            .pick = plait__sim_pick,
+                                            .random = loop->seams.random,
                                             .point = plait__sim_point};
         plait__timers_init(&loop->timers, world->now);
         loop->now = loop->polled = world->now;

@@ -1,5 +1,5 @@
-/* The course of events, as a hash and as text. Into the hash goes nothing that differs from run to run: no address, no pid, no
- * descriptor, no real time. */
+/* The course of events, as a hash and as text. Into the hash goes nothing that differs from run to run: no address,
+ * no pid, no descriptor, no real time. */
 #include <inttypes.h>
 
 #include "sim/world.h"
@@ -34,7 +34,8 @@ static const char *const faults[] = {
 
 static const char *reason_of(int reason)
 {
-        return reason >= 0 && reason < (int)(sizeof reasons / sizeof *reasons) && reasons[reason] ? reasons[reason] : "something";
+        return reason >= 0 && reason < (int)(sizeof reasons / sizeof *reasons) && reasons[reason] ? reasons[reason]
+                                                                                                  : "something";
 }
 
 static const char *name_of(const struct plait__world *world, const struct plait__strand *strand)
@@ -56,7 +57,8 @@ static void begin_line(struct plait__world *world, uint32_t slot)
         const struct plait__strand *strand = slot ? world->slots[slot].strand : NULL;
         plait_time since = world->now - world->beginning;
 
-        fprintf(file, "%7" PRIu64 " %6" PRId64 ".%06" PRId64 " s  ", world->steps, since / PLAIT_S, since % PLAIT_S / PLAIT_US);
+        fprintf(file, "%7" PRIu64 " %6" PRId64 ".%06" PRId64 " s  ", world->steps, since / PLAIT_S,
+                since % PLAIT_S / PLAIT_US);
         if (strand)
                 fprintf(file, "#%" PRIu32 " %s ", world->slots[slot].ordinal, name_of(world, strand));
 }
@@ -102,7 +104,8 @@ void plait__sim_event(struct plait__world *world, enum plait__sim_event event, u
         uint64_t ordinal = slot ? world->slots[slot].ordinal : 0;
 
         world->hash = (world->hash ^ (world->steps << 32 | ordinal << 8 | (unsigned)event)) * UINT64_C(0x100000001b3);
-        world->hash = (world->hash ^ world->hash >> 29 ^ (uint64_t)(uint32_t)detail ^ (uint64_t)world->now << 16) * UINT64_C(0x100000001b3);
+        world->hash = (world->hash ^ world->hash >> 29 ^ (uint64_t)(uint32_t)detail ^ (uint64_t)world->now << 16) *
+                      UINT64_C(0x100000001b3);
         if (plait__unlikely(world->experiment->simulation.trace != NULL))
                 tell(world, event, slot, detail);
 }

@@ -13,7 +13,8 @@ enum { UNWIND_STEPS = 10000 };
 
 __thread struct plait__world *plait__world_here __attribute__((tls_model("initial-exec")));
 
-/* splitmix64, by Sebastiano Vigna, after Steele, Lea and Flood, "Fast splittable pseudorandom number generators" (2014). */
+/* splitmix64, by Sebastiano Vigna, after Steele, Lea and Flood, "Fast splittable pseudorandom number generators"
+ * (2014). */
 static uint64_t next_random(uint64_t *state)
 {
         uint64_t x = *state += UINT64_C(0x9e3779b97f4a7c15);
@@ -104,7 +105,7 @@ void plait__sim_poll(struct plait__loop *loop, plait_time until)
         struct plait__world *world = plait__world_here;
         plait_time event;
 
-        if (world->ready_count) {               /* one that had been chosen could not begin: pick again, as soon as there is somebody */
+        if (world->ready_count) {               /* one that had been chosen could not begin: pick again */
                 plait__loop_append(loop, &loop->main->strand);
                 return;
         }
@@ -176,7 +177,8 @@ void plait__sim_stop(struct plait__world *world, int result)
 /* The group's tasks that have ended have no slot any more. */
 static void abandon_ended(struct plait__loop *loop, plait_group *group)
 {
-        struct plait__link *link = plait__group_of(group)->tasks ? &plait__group_of(group)->tasks->siblings : NULL, *next;
+        struct plait__link *link = plait__group_of(group)->tasks ? &plait__group_of(group)->tasks->siblings : NULL,
+                           *next;
         struct plait_task *task;
 
         for (; link; link = next) {

@@ -1,11 +1,12 @@
 /* A simulated world: a loop of its own, put in place of the calling thread's, whose seams decide what comes next.
  *
- * The thread's main line there is plait_simulate() itself, which only waits for the end. fn is a strand beside it, the root.
- * Each strand has a slot while it lives, which says of which simulated thread and process it is. Where one thread is interrupted
- * outside a waiting call, its own coroutines must not run (`held`): only those of other threads.
+ * The thread's main line there is plait_simulate() itself, which only waits for the end. fn is a strand beside it,
+ * the root. Each strand has a slot while it lives, which says of which simulated thread and process it is. Where one
+ * thread is interrupted outside a waiting call, its own coroutines must not run (`held`): only those of other
+ * threads.
  *
- * All of it belongs to one thread. What is drawn comes from three streams, so that taking faults away does not change who is
- * chosen. */
+ * All of it belongs to one thread. What is drawn comes from three streams, so that taking faults away does not
+ * change who is chosen. */
 #ifndef PLAIT__WORLD_H
 #define PLAIT__WORLD_H
 
@@ -30,8 +31,14 @@ enum plait__sim_event {
 };
 
 enum plait__sim_fault {
-        PLAIT__FAULT_MEMORY, PLAIT__FAULT_THREAD, PLAIT__FAULT_PROCESS, PLAIT__FAULT_DEATH, PLAIT__FAULT_RESET, PLAIT__FAULT_REFUSED,
-        PLAIT__FAULT_DESCRIPTORS, PLAIT__FAULT_CLOCK
+        PLAIT__FAULT_MEMORY,
+        PLAIT__FAULT_THREAD,
+        PLAIT__FAULT_PROCESS,
+        PLAIT__FAULT_DEATH,
+        PLAIT__FAULT_RESET,
+        PLAIT__FAULT_REFUSED,
+        PLAIT__FAULT_DESCRIPTORS,
+        PLAIT__FAULT_CLOCK
 };
 
 enum plait__sim_stream { PLAIT__CHOICES, PLAIT__FAULTS, PLAIT__DELAYS, PLAIT__STREAMS };
@@ -54,12 +61,12 @@ struct plait__crew {
 struct plait__sim_slot {
         struct plait__strand *strand;           /* NULL: free */
         uint32_t next_free;
-        uint32_t ordinal;                       /* never used twice */
-        uint32_t line;                          /* the slot of its thread's main line: its own, unless it is a coroutine */
-        uint32_t process;                       /* the slot of its process's first strand */
-        bool computing;                         /* it has a place of its crew */
-        bool initialized, died;                 /* as a worker of it */
-        struct plait__crew *crew;               /* NULL: a coroutine */
+        uint32_t ordinal;         /* never used twice */
+        uint32_t line;            /* the slot of its thread's main line: its own, unless it is a coroutine */
+        uint32_t process;         /* the slot of its process's first strand */
+        bool computing;           /* it has a place of its crew */
+        bool initialized, died;   /* as a worker of it */
+        struct plait__crew *crew; /* NULL: a coroutine */
         int64_t priority;
         uint64_t stamp;                         /* when it became ready, in the order of that */
         uint32_t points, yields;                /* since it parked */
@@ -154,7 +161,8 @@ plait_time plait__sim_now(struct plait__loop *loop);
 void plait__sim_poll(struct plait__loop *loop, plait_time until);
 void plait__sim_clock(struct plait__world *world, plait_time now);
 
-/* fn cannot go on: `result` stands, and everything is cancelled so that it unwinds; if that was done before, it is over. */
+/* fn cannot go on: `result` stands, and everything is cancelled so that it unwinds; if that was done before, it is
+ * over. */
 void plait__sim_stop(struct plait__world *world, int result);
 
 /* Everything is cancelled. */
