@@ -118,6 +118,32 @@ TEST_ON_EXECUTORS(any_strand_may_simulate_and_several_at_once)
                 CHECK_EQUAL(counts[i], 1);
 }
 
+static int block_for_real(void *arg)
+{
+        (void)arg;
+        return (int)plait__sys.ppoll(NULL, 0, NULL);
+}
+
+TEST_ABORTS(a_call_that_would_block_for_real_names_itself, "ppoll would block the thread for real inside a simulation")
+{
+        plait_simulate(NULL, block_for_real, NULL);
+}
+
+static void *do_nothing(void *arg)
+{
+        return arg;
+}
+
+static int start_for_real(void *arg)
+{
+        return plait__sys.thread_start(do_nothing, arg, 0);
+}
+
+TEST_ABORTS(no_real_thread_is_started, "a real thread would be started inside a simulation")
+{
+        plait_simulate(NULL, start_for_real, NULL);
+}
+
 /* ---- orders */
 
 static char order[32];

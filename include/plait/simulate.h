@@ -57,15 +57,15 @@ typedef struct plait_simulation {
         unsigned max_steps PLAIT__ZERO;         /* scheduling points; 0: 1,000,000 */
         FILE *trace PLAIT__ZERO;                /* a line for each step that changes something; NULL: none */
         plait_policy policy PLAIT__ZERO;
-        unsigned depth PLAIT__ZERO;   /* of PLAIT_BY_PRIORITY, at most 16; 0: 3 */
-        plait_time delay PLAIT__ZERO; /* what a descriptor's readiness is late by, at most; 0: 1 ms; negative: never */
+        unsigned depth PLAIT__ZERO;             /* of PLAIT_BY_PRIORITY, at most 16; 0: 3 */
+        plait_time delay PLAIT__ZERO;           /* how late a descriptor is told ready, at most; 0: 1 ms; negative: not */
 
         /* From this step on nothing fails, and from this step on strands take turns in the order they became ready.
          * Counted from 1; 0: never. */
         uint64_t faults_until PLAIT__ZERO, choices_until PLAIT__ZERO;
 
-        uint64_t *ret_hash PLAIT__ZERO;  /* the same for the same course of events, by any compiler; NULL: not wanted */
-        uint64_t *ret_steps PLAIT__ZERO; /* NULL: not wanted */
+        uint64_t *ret_hash PLAIT__ZERO;         /* of the course of events, by any compiler the same; NULL: not wanted */
+        uint64_t *ret_steps PLAIT__ZERO;        /* likewise how many */
 } plait_simulation;
 
 /* Runs fn(arg) in a world of its own, as its first strand; NULL: a simulation of zeros. Returns what fn returned, once it has
@@ -78,7 +78,7 @@ typedef struct plait_simulation {
  *              scope was cancelled, so that what could return did.
  *   -ELOOP     `max_steps` were made and fn had not returned; then likewise
  *   -EBUSY     called inside a simulation
- *   -EINVAL    a fault_rate outside 0 to 1, an unknown policy, a depth above 16
+ *   -EINVAL    a null function, a fault_rate outside 0 to 1, an unknown policy, a depth above 16
  *   -ENOMEM    and nothing ran
  *
  * Whoever is given up keeps what it had: memory that it allocated is lost. */
@@ -91,7 +91,7 @@ typedef struct plait_counterexample {
         uint64_t tried;                         /* seeds, that one included */
         uint64_t steps;                         /* of the smaller one */
         uint64_t hash;                          /* likewise */
-        char replay[96];                        /* what to put before the command: "PLAIT_SEED=7:0:31" */
+        char replay[96];                        /* what to put before the command: "PLAIT_SEED=7:0:31:1:0" */
 } plait_counterexample;
 
 /* Simulates `count` seeds from simulation->seed on (NULL: from 0), until one returns a negative result. That one is

@@ -141,14 +141,15 @@ int plait_simulate_many(const plait_simulation *simulation, uint64_t count, plai
         if (seed)
                 return replay(&search, seed, ret);
         for (i = 0; i < count; i++) {
-                search.best.simulation.seed = first.seed + i;
+                search.best = (struct plait__experiment){.simulation = first};
+                search.best.simulation.seed += i;
                 search.result = plait__simulate(&search.best, fn, arg);
                 if (search.result < 0)
                         break;
         }
         if (i == count)
                 return 0;
-        if (ret && search.result != -EINVAL && search.result != -EBUSY && search.result != -ENOMEM)
+        if (ret && search.best.steps)           /* none: it did not run at all */
                 shrink(&search);
         if (ret)
                 tell(ret, &search, i + 1);

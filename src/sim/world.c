@@ -144,7 +144,7 @@ void plait__sim_cancel(struct plait__world *world)
         world->busy = true;
         plait__sim_event(world, PLAIT__SIM_CANCEL, 0, 0);
         if (world->begun && !world->ended)
-                plait_scope_cancel(&world->scope);
+                plait__scope_cancel_inside(&world->scope);
         world->busy = busy;
 }
 

@@ -66,7 +66,7 @@ static int run_left(void *memory)
         plait__scope_push(loop->current, (struct plait__scope *)(void *)left->scope.private_, PLAIT__SCOPE_BLOCK, left->deadline);
         left->entered = true;
         if (left->gone)
-                plait_scope_cancel(&left->scope);
+                plait__scope_cancel_inside(&left->scope);
         plait__spin_release(&left->lock);
         left->result = left->fn(left->arg);
         plait__spin_acquire(&left->lock);
@@ -130,7 +130,7 @@ static int call_or_leave(struct plait__strand *strand, plait_fn *fn, void *arg, 
                 if (size)
                         memcpy(arg, left->bytes, size);
         } else if (left->entered) {
-                plait_scope_cancel(&left->scope);
+                plait__scope_cancel_inside(&left->scope);
         }
         let_go(left, left->ended);
         return rc;

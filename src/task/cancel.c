@@ -133,7 +133,7 @@ void plait_group_cancel(plait_group *group)
                 plait__group_end_scope(group, PLAIT__CANCEL_QUIET);
 }
 
-void plait_scope_cancel(plait_scope *scope)
+void plait__scope_cancel_inside(plait_scope *scope)
 {
         struct plait__scope *inner = (struct plait__scope *)(void *)scope->private_;
 
@@ -141,6 +141,12 @@ void plait_scope_cancel(plait_scope *scope)
                 return;                         /* it has ended by its time already */
         if (plait__scope_cancel(inner, PLAIT__CANCEL_OUTER))
                 plait__wake_below(inner->owner, inner);
+}
+
+void plait_scope_cancel(plait_scope *scope)
+{
+        plait__point_here();
+        plait__scope_cancel_inside(scope);
 }
 
 /* ---- one task */
