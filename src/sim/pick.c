@@ -329,7 +329,7 @@ void plait__sim_policy(struct plait__world *world)
 {
         const plait_simulation *simulation = &world->experiment->simulation;
         uint64_t choice = plait__draw(world, PLAIT__CHOICES, 2),
-                 length = UINT64_C(32) << plait__draw(world, PLAIT__CHOICES, 10), at;
+                 length = UINT64_C(8) << plait__draw(world, PLAIT__CHOICES, 11), at;
         unsigned i, k;
 
         world->by_priority =
