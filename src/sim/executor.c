@@ -57,11 +57,25 @@ static struct plait__crew *crew_of(struct plait__world *world, plait_executor *e
         return crew;
 }
 
-static struct plait_task *pop(struct plait__crew *crew, struct plait__link *link)
+/* Those of one executor, or (NULL) of one process, or (0) all. */
+static void forget_crews(struct plait__world *world, const plait_executor *executor, uint32_t process)
+{
+        struct plait__crew **link = &world->crews, *crew;
+
+        while ((crew = *link)) {
+                if ((!executor || crew->executor == executor) && (!process || crew->process == process)) {
+                        *link = crew->next;
+                        plait__sim_real.free(crew);
+                } else {
+                        link = &crew->next;
+                }
+        }
+}
+
+static struct plait_task *pop(struct plait__link *link)
 {
         struct plait__strand *strand = plait__container(link, struct plait__strand, wait);
 
-        (void)crew;
         plait__list_remove(link);
         strand->flags &= (uint8_t)~PLAIT__QUEUED;
         return plait__task_of(strand);
@@ -73,7 +87,7 @@ static void admit(struct plait__world *world, struct plait__crew *crew)
         struct plait_task *task;
 
         while ((!crew->places || crew->computing < crew->places) && (link = plait__list_first(&crew->queue))) {
-                task = pop(crew, link);
+                task = pop(link);
                 world->slots[task->strand.simulated].computing = true;
                 crew->computing++;
                 plait__loop_append(world->loop, &task->strand);
@@ -94,7 +108,8 @@ void plait__crew_leave(struct plait__world *world, struct plait__sim_slot *slot)
 {
         struct plait__crew *crew = slot->crew;
 
-        (void)world;
+        if (world->slots[slot->process].strand == slot->strand)
+                forget_crews(world, NULL, slot->process);       /* the process's own, without tasks by now */
         if (!crew)
                 return;
         crew->live--;
@@ -106,12 +121,7 @@ void plait__crew_leave(struct plait__world *world, struct plait__sim_slot *slot)
 
 void plait__crew_end(struct plait__world *world)
 {
-        struct plait__crew *crew, *next;
-
-        for (crew = world->crews; crew; crew = next) {
-                next = crew->next;
-                plait__sim_real.free(crew);
-        }
+        forget_crews(world, NULL, 0);
 }
 
 /* ---- tasks */
@@ -162,7 +172,7 @@ static struct plait_task *crew_take_back(plait_executor *executor, plait_group *
 
         for (link = crew->queue.next; !full && link && link != &crew->queue; link = link->next)
                 if (plait__task_of(plait__container(link, struct plait__strand, wait))->group == group)
-                        return pop(crew, link);
+                        return pop(link);
         return NULL;
 }
 
@@ -190,7 +200,7 @@ static int crew_close(plait_executor *executor)
 {
         struct plait__world *world = plait__world_here;
         struct plait__strand *strand = world->loop->current;
-        struct plait__crew *crew = crew_of(world, executor, world->slots[strand->simulated].process), **link;
+        struct plait__crew *crew = crew_of(world, executor, world->slots[strand->simulated].process);
         int rc = 0;
 
         crew->closer = strand;
@@ -199,10 +209,7 @@ static int crew_close(plait_executor *executor)
                         cancel_all(world, crew);
                 plait__park(strand, PLAIT__ON_CLOSE, rc ? PLAIT_FOREVER : strand->deadline);
         }
-        for (link = &world->crews; *link != crew; link = &(*link)->next)
-                ;
-        *link = crew->next;
-        plait__sim_real.free(crew);
+        forget_crews(world, executor, 0);
         plait_ignore(executor->class->close(executor));         /* it has no threads and no workers */
         return rc;
 }
