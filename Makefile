@@ -1,7 +1,7 @@
 # make demo, test, bench, install: each installs what is missing (debian-packages.txt), builds by Meson in build/, and runs.
 #
 #   make demo URLS="https://… https://…" JSON=FILE   downloads these; writes the figures
-#   make test BUILDS="plain tsan"     only these builds (plain asan ucontext; also: tsan, aarch64)
+#   make test BUILDS="plain tsan"     only these builds (plain asan tsan ucontext aarch64)
 #   make bench JSON=FILE ROWS="lock yield-2"         the table as JSON too; only these rows (all)
 #   make install PREFIX=/usr DESTDIR=/tmp/tree
 
@@ -35,10 +35,15 @@ bench: deps-bench build
 	@ninja -C build --quiet bench/bench >/dev/null
 	@build/bench/bench $(if $(JSON),--json "$(JSON)") $(ROWS)
 
+# Folders may be given as seen from here; a prefix holds for this once.
 install: build
-	@[ -z "$(PREFIX)" ] || { meson configure build -Dprefix="$(PREFIX)" && ninja -C build >/dev/null; }
-	@DESTDIR="$(DESTDIR)" meson install -C build --no-rebuild --quiet
-	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
+	@prefix="$(PREFIX)" tree="$(DESTDIR)"; \
+	prefix=$${prefix:-/usr/local}; \
+	case $$prefix in /*) ;; *) prefix=$$PWD/$$prefix ;; esac; \
+	case $$tree in ''|/*) ;; *) tree=$$PWD/$$tree ;; esac; \
+	meson configure build -Dprefix="$$prefix" && ninja -C build --quiet >/dev/null && \
+	DESTDIR="$$tree" meson install -C build --no-rebuild --quiet && \
+	{ [ -n "$$tree" ] || [ "$$(id -u)" != 0 ] || ldconfig; }
 
 clean:
 	rm -rf build build-asan build-tsan build-ucontext build-aarch64

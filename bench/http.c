@@ -1,8 +1,8 @@
 /* plait_http_get() with 64 at once, CPU time per request of this process; the server is another one: a small epoll loop that
  * answers each request with the same 1 KiB and keeps the connection.
  *
- * The floor: bare libcurl-multi with curl_multi_socket_action() on epoll: 64 easy handles, each used again and again, and
- * the body copied to memory. */
+ * The floor: bare libcurl-multi with curl_multi_socket_action() on epoll: 64 easy handles, each used again and again, which send
+ * the same request (libcurl formats its headers byte by byte, so two headers fewer are 10 % less), and the body copied to memory. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <curl/curl.h>
@@ -237,6 +237,7 @@ static void transfers_done(void)
 
 static void bare_open(void)
 {
+        static struct curl_slist agent = {(char *)"User-Agent: plait", NULL}, encodings = {(char *)"Accept-Encoding: gzip", &agent};
         int i;
 
         curl_global_init(CURL_GLOBAL_DEFAULT);
@@ -250,6 +251,7 @@ static void bare_open(void)
 
                 transfer->easy = curl_easy_init();
                 curl_easy_setopt(transfer->easy, CURLOPT_URL, url);
+                curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, &encodings);
                 curl_easy_setopt(transfer->easy, CURLOPT_WRITEFUNCTION, take_body);
                 curl_easy_setopt(transfer->easy, CURLOPT_WRITEDATA, transfer);
                 curl_easy_setopt(transfer->easy, CURLOPT_PRIVATE, transfer);

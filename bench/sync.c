@@ -1,4 +1,4 @@
-/* Locks and queues. */
+/* Locks, events, semaphores, futures, conditions and queues. */
 #define _GNU_SOURCE
 #include <plait.h>
 #include <linux/futex.h>
@@ -11,7 +11,7 @@
 #include "bare.h"
 #include "bench.h"
 
-enum { PAIRS = 2000000, CONTENDED = 500000, ITEMS = 2000000, CAPACITY = 1024 };
+enum { PAIRS = 2000000, CONTENDED = 500000, TURNS = 20000, ITEMS = 2000000, CAPACITY = 1024 };
 
 /* ---- a lock that is free, in a process of one thread. The floor: glibc's mutex, which then takes no locked instruction. */
 
@@ -106,6 +106,140 @@ static double lock_threads_floor(void)
         for (i = 0; i < PAIRS; i++) {
                 word_acquire(&word);
                 word_release(&word);
+        }
+        return (bench_now() - start) / PAIRS;
+}
+
+/* ---- an event that is set: set again, and waited for. The floor: a flag. */
+
+static double event_plait(void)
+{
+        static plait_event event;
+        double start;
+        long i;
+
+        second_thread();
+        start = bench_now();
+        for (i = 0; i < PAIRS; i++) {
+                plait_event_set(&event);
+                BENCH_CHECK(plait_event_wait(&event) == 0);
+        }
+        return (bench_now() - start) / PAIRS;
+}
+
+static double event_floor(void)
+{
+        static _Atomic uint32_t flag;
+        double start;
+        long i;
+
+        second_thread();
+        start = bench_now();
+        for (i = 0; i < PAIRS; i++) {
+                atomic_store_explicit(&flag, 1, memory_order_release);
+                BENCH_CHECK(atomic_load_explicit(&flag, memory_order_acquire) == 1);
+        }
+        return (bench_now() - start) / PAIRS;
+}
+
+/* ---- a semaphore that has a place. The floor: a futex semaphore of a count and a number of waiters, inline, which barges. */
+
+static struct { _Atomic uint32_t places, waiters; } bare_semaphore = {1, 0};
+
+static void places_wait(void)
+{
+        atomic_fetch_add(&bare_semaphore.waiters, 1);
+        syscall(SYS_futex, &bare_semaphore.places, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+        atomic_fetch_sub(&bare_semaphore.waiters, 1);
+}
+
+static inline void place_take(void)
+{
+        uint32_t seen = atomic_load_explicit(&bare_semaphore.places, memory_order_relaxed);
+
+        for (;;) {
+                while (seen) {
+                        if (atomic_compare_exchange_weak_explicit(&bare_semaphore.places, &seen, seen - 1, memory_order_acquire,
+                                                                  memory_order_relaxed))
+                                return;
+                }
+                places_wait();
+                seen = atomic_load_explicit(&bare_semaphore.places, memory_order_relaxed);
+        }
+}
+
+static inline void place_give(void)
+{
+        atomic_fetch_add(&bare_semaphore.places, 1);
+        if (atomic_load(&bare_semaphore.waiters))
+                syscall(SYS_futex, &bare_semaphore.places, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+static double semaphore_plait(void)
+{
+        static plait_semaphore semaphore = {.value = 1};
+        double start;
+        long i;
+
+        second_thread();
+        start = bench_now();
+        for (i = 0; i < PAIRS; i++) {
+                BENCH_CHECK(plait_semaphore_acquire(&semaphore) == 0);
+                plait_semaphore_release(&semaphore, 1);
+        }
+        return (bench_now() - start) / PAIRS;
+}
+
+static double semaphore_floor(void)
+{
+        double start;
+        long i;
+
+        second_thread();
+        start = bench_now();
+        for (i = 0; i < PAIRS; i++) {
+                place_take();
+                place_give();
+        }
+        return (bench_now() - start) / PAIRS;
+}
+
+/* ---- a future: zeroed, set, and waited for. The floor: a result, a value and a flag. */
+
+static double future_plait(void)
+{
+        double start;
+        long i;
+
+        second_thread();
+        start = bench_now();
+        for (i = 0; i < PAIRS; i++) {
+                plait_future future = {{0}};
+                void *value;
+                int result;
+
+                BENCH_CHECK(plait_future_set(&future, 1, &start) == 0);
+                BENCH_CHECK(plait_future_wait(&future, &result, &value) == 0 && result == 1 && value == &start);
+        }
+        return (bench_now() - start) / PAIRS;
+}
+
+static double future_floor(void)
+{
+        static struct { _Atomic uint32_t settled; int result; void *value; } future;
+        double start;
+        long i;
+
+        second_thread();
+        start = bench_now();
+        for (i = 0; i < PAIRS; i++) {
+                uint32_t open = 0;
+
+                atomic_store_explicit(&future.settled, 0, memory_order_relaxed);
+                future.result = 1;
+                future.value = &start;
+                BENCH_CHECK(atomic_compare_exchange_strong_explicit(&future.settled, &open, 1, memory_order_release, memory_order_relaxed));
+                BENCH_CHECK(atomic_load_explicit(&future.settled, memory_order_acquire) && future.result == 1 && future.value == &start);
         }
         return (bench_now() - start) / PAIRS;
 }
@@ -261,6 +395,102 @@ static double contended_floor(void)
         return (bench_now() - start) / CONTENDED;
 }
 
+/* ---- the same, beside what a program would otherwise take: a pthread mutex, which barges. */
+
+static pthread_mutex_t shared_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static void *contend_mutex(void *arg)
+{
+        long i;
+
+        (void)arg;
+        for (i = 0; i < CONTENDED / 2; i++) {
+                pthread_mutex_lock(&shared_mutex);
+                shared_count++;
+                pthread_mutex_unlock(&shared_mutex);
+        }
+        return NULL;
+}
+
+static void on_two_threads(void *(*fn)(void *))
+{
+        pthread_t threads[2];
+        long i;
+
+        for (i = 0; i < 2; i++)
+                BENCH_CHECK(pthread_create(&threads[i], NULL, fn, (void *)i) == 0);
+        for (i = 0; i < 2; i++)
+                pthread_join(threads[i], NULL);
+}
+
+static double contended_mutex(void)
+{
+        double start = bench_now();
+
+        shared_count = 0;
+        on_two_threads(contend_mutex);
+        BENCH_CHECK(shared_count == CONTENDED);
+        return (bench_now() - start) / CONTENDED;
+}
+
+/* ---- two threads that take turns, under a lock and with a condition. The floor: a pthread mutex and condition. */
+
+static plait_condition turned;
+static pthread_cond_t turned_floor = PTHREAD_COND_INITIALIZER;
+static long turn;
+
+static int take_turns(void *arg)
+{
+        long me = *(long *)arg, i;
+
+        for (i = 0; i < TURNS / 2; i++) {
+                plait_lock_acquire(&shared_lock);
+                while (turn != me)
+                        BENCH_CHECK(plait_condition_wait(&turned, &shared_lock) == 0);
+                turn = !me;
+                plait_condition_notify(&turned, 1);
+                plait_lock_release(&shared_lock);
+        }
+        return 0;
+}
+
+static void *take_turns_floor(void *arg)
+{
+        long me = (long)arg, i;
+
+        for (i = 0; i < TURNS / 2; i++) {
+                pthread_mutex_lock(&shared_mutex);
+                while (turn != me)
+                        pthread_cond_wait(&turned_floor, &shared_mutex);
+                turn = !me;
+                pthread_cond_signal(&turned_floor);
+                pthread_mutex_unlock(&shared_mutex);
+        }
+        return NULL;
+}
+
+static double condition_plait(void)
+{
+        long numbers[] = {0, 1};
+        double start = bench_now();
+        PLAIT_GROUP(group, .executor = plait_own_thread());
+
+        turn = 0;
+        plait_group_start(&group, take_turns, &numbers[0], 0);
+        plait_group_start(&group, take_turns, &numbers[1], 0);
+        BENCH_CHECK(plait_group_wait(&group) == 0);
+        return (bench_now() - start) / TURNS;
+}
+
+static double condition_floor(void)
+{
+        double start = bench_now();
+
+        turn = 0;
+        on_two_threads(take_turns_floor);
+        return (bench_now() - start) / TURNS;
+}
+
 /* ---- a queue between two threads. The floor: a ring of one putter and one getter who spin. */
 
 static struct {
@@ -322,6 +552,11 @@ const struct bench bench_sync[] = {
         {"lock", "ns", lock_plait, lock_floor, .goal = 15},
         {"lock-threads", "ns", lock_threads_plait, lock_threads_floor, .goal = 15},
         {"lock-contended", "ns", contended_plait, contended_floor, .goal = 0},
+        {"lock-2-threads", "ns", contended_plait, contended_mutex, .goal_ratio = 1},
+        {"event-set-wait", "ns", event_plait, event_floor, .goal = 5},
+        {"semaphore", "ns", semaphore_plait, semaphore_floor, .goal = 15},
+        {"future", "ns", future_plait, future_floor, .goal = 20},
+        {"condition-2-threads", "ns", condition_plait, condition_floor, .goal_ratio = 1},
         {"queue-item", "ns", queue_plait, queue_floor, .goal = 20},
         {"queue-item-threads", "ns", queue_threads_plait, queue_threads_floor, .goal = 0},
         {0},

@@ -53,11 +53,15 @@ void show_text(FILE *out, const char *text);
 
 /* ---- signals.c */
 
-/* SIGINT and SIGTERM are taken by wait_for_signal() from here on; a second one ends the program at once. To be called
- * before there are other threads. 0 or a negative errno. */
-int signals_block(void);
+/* SIGINT, SIGTERM and SIGHUP are taken by signals_wait() from here on, but for those that are ignored. A second one ends
+ * the program at once, after clean() in its handler; NULL: nothing is to be cleaned. To be called before there are other
+ * threads. 0 or a negative errno. */
+int signals_block(void (*clean)(void));
 
 /* Waits for one of them: its number, or a negative errno. */
 int signals_wait(void);
+
+/* All is done, and signals end the program as usual; one that came too late to stop anything is forgotten. */
+void signals_release(void);
 
 #endif

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/resource.h>
 
 static const char help[] =
         "plait get [OPTION]... URL...      fetch files over http and https, many at once\n"
@@ -12,15 +12,15 @@ static const char help[] =
         "  -j, --jobs N       so many at once; default 16\n"
         "      --via HOW      coroutines (the default), threads or processes\n"
         "  -d, --dir DIR      put the files there, not here; made if it is not there\n"
-        "  -o, --output FILE  the name of the file; with one URL only\n"
+        "  -o, --output FILE  the file's name; -: standard output; with one URL only\n"
         "      --timeout SPAN time for each URL: 500ms, 30s, 2m; default: no limit\n"
         "      --json         one line of JSON for each URL:\n"
         "                     {\"url\", \"file\", \"status\", \"bytes\", \"seconds\", \"error\"}\n"
         "\n"
-        "A file is named as the last part of its URL's path, or index.html, and appears when\n"
-        "all of it is there; until then it is NAME.part. A file of that name is replaced; what\n"
-        "is no file (a directory, a link) is left alone, and the URL fails. If two URLs lead to\n"
-        "one name, the second fails and is not fetched. A status of 400 or more is a failure.\n"
+        "A file is named as the last part of its URL's path, or index.html, and appears when all\n"
+        "of it is there; while it is written it is NAME.NUMBER.part. A file of that name is\n"
+        "replaced; what is no file (a directory, a link) is left alone, and the URL fails. If two\n"
+        "lead to one name, the second is not fetched, and fails. A status that is not 2xx fails.\n"
         "Names of files go to standard output, in the order of the URLs; all else to standard\n"
         "error. Proxies: http_proxy, https_proxy; other certificates: SSL_CERT_FILE.\n"
         "\n"
@@ -34,7 +34,7 @@ struct run {
         enum via via;
         size_t jobs;
         bool json;
-        const char *output;
+        const char *output, *directory;         /* of -o and --dir; NULL: not given */
         struct place place;
         struct download *downloads;
         int *results;
@@ -81,26 +81,21 @@ static void set_directory(struct run *run, struct options *options, const char *
         if (length == 0 || length >= sizeof run->place.directory)
                 usage(options, "a directory's path has 1 to %zu bytes", sizeof run->place.directory - 1);
         memcpy(run->place.directory, directory, length + 1);
+        run->directory = directory;
 }
 
-/* -o DIR/NAME; a plain name belongs into --dir. */
+/* With -o, where the one file goes; --dir, if it was given, is where that begins. */
 static void set_output(struct run *run, struct options *options)
 {
-        const char *slash = strrchr(run->output, '/'), *name = slash ? slash + 1 : run->output;
-        char directory[sizeof run->place.directory];
+        const char *wrong;
 
         if (run->count > 1)
                 usage(options, "-o names one file, and there are %zu URLs; give --dir", run->count);
-        if (!*name || !strcmp(name, ".") || !strcmp(name, "..") ||
-            strlen(name) + sizeof ".part" > sizeof run->downloads->name)
-                usage(options, "-o %s: not a name for a file", run->output);
-        strcpy(run->downloads->name, name);
-        if (!slash)
-                return;
-        if ((size_t)(name - run->output) >= sizeof directory)
-                usage(options, "-o %.40s...: too long", run->output);
-        snprintf(directory, sizeof directory, "%.*s", (int)(name - run->output), run->output);
-        set_directory(run, options, directory);
+        wrong = directory_of_output(run->output, run->directory, &run->place, run->downloads);
+        if (wrong)
+                usage(options, "-o %.200s: %s", run->output, wrong);
+        if (run->json && run->place.target == TO_OUTPUT)
+                usage(options, "-o -: standard output is for --json already");
 }
 
 static void name_files(struct run *run, struct options *options)
@@ -116,6 +111,20 @@ static void name_files(struct run *run, struct options *options)
                         name_from_url(&run->downloads[i]);
         if (names_refuse_collisions(run->downloads, run->count) < 0)
                 usage(options, "no memory for so many URLs");
+}
+
+/* What does not work here fails each URL: that is for the report. */
+static void prepare(struct run *run)
+{
+        int made = run->directory ? directory_make(run->directory) : 0, rc;
+        struct download *download;
+
+        for (download = run->downloads; download < run->downloads + run->count; download++) {
+                rc = made < 0 ? made : name_part(download);
+                if (rc < 0 && !download->error[0])
+                        snprintf(download->error, sizeof download->error, "--dir %.150s: %s", run->place.directory,
+                                 strerror(-rc));
+        }
 }
 
 /* False: help was asked for, and given. */
@@ -149,8 +158,6 @@ static bool read_options(struct run *run, char **words)
         }
         if (!run->count)
                 usage(&options, "no URL was given");
-        if (mkdir(run->place.directory, 0777) < 0 && errno != EEXIST)
-                usage(&options, "--dir %s: %s", run->place.directory, strerror(errno));
         name_files(run, &options);
         return true;
 }
@@ -171,12 +178,44 @@ static int stop_on_signal(void *arg)
         return 0;
 }
 
+/* A second signal is not waited for by what writes at the moment. */
+static struct run *signalled;
+
+static void clean_all(void)
+{
+        size_t i;
+
+        for (i = 0; i < signalled->count; i++)
+                download_clean(&signalled->downloads[i], &signalled->place);
+}
+
+/* Each of them has descriptors: a connection, what looks its name up, its file; a thread has some of its own too. */
+static void limit_jobs(struct run *run)
+{
+        enum { OURS = 14, EACH = 3, EACH_THREAD = 10 };
+        rlim_t each = run->via == VIA_THREADS ? EACH_THREAD : EACH, most;
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return;
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) < 0 && getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return;
+        if (run->jobs > run->count)
+                run->jobs = run->count;
+        most = limit.rlim_cur < OURS + each ? 1 : (limit.rlim_cur - OURS) / each;
+        if (run->jobs <= most)
+                return;
+        run->jobs = most;
+        fprintf(stderr, "plait get: ulimit -n %llu allows %zu at once\n", (unsigned long long)limit.rlim_cur, run->jobs);
+}
+
 /* Processes: a pool that is as wide as there are jobs, since they wait for the network and not for a processor. */
 static int executor_of(const struct run *run, plait_executor **ret)
 {
         plait_executor_options options = {.kind = PLAIT_PROCESSES, .name = "get"};
 
-        options.workers = (unsigned)(run->jobs < run->count ? run->jobs : run->count);
+        options.workers = (unsigned)run->jobs;
         if (run->via == VIA_PROCESSES)
                 return plait_executor_open(ret, &options);
         *ret = run->via == VIA_THREADS ? plait_threads() : plait_coroutines();
@@ -207,7 +246,7 @@ static int fetch_all(struct run *run)
         struct watch watch = {run, &group};
 
         plait_group_start_with(&group, &(plait_task_options){.name = "signals"}, stop_on_signal, &watch, sizeof watch);
-        bar_open(&bar);
+        bar_open(&bar, run->count);
         rc = map(run, &bar);
         bar_close(&bar);
         plait_group_cancel(&group);
@@ -254,16 +293,20 @@ int get_main(int argc, char **argv)
         (void)argc;
         if (!read_options(&run, argv + 1))
                 return EXIT_ALL;
+        signalled = &run;
         run.results = calloc(run.count, sizeof *run.results);
         if (run.results)
-                rc = signals_block();
+                rc = signals_block(clean_all);
         if (!run.results || rc < 0) {
                 fprintf(stderr, "plait get: %s\n", strerror(rc ? -rc : ENOMEM));
                 return EXIT_ALL_FAILED;
         }
         for (size_t i = 0; i < run.count; i++)
                 run.results[i] = -ECANCELED;
+        prepare(&run);
+        limit_jobs(&run);
         rc = fetch_all(&run);
+        signals_release();
         if (rc < 0 && run.results[0] == -ECANCELED && !run.signal)
                 fprintf(stderr, "plait get: %s\n", strerror(-rc));
         rc = report(&run);

@@ -1,16 +1,16 @@
 /* Which file a URL becomes. The name is the last part of the path as it stands in the URL: nothing is decoded, so it
  * holds no '/' and no 0, and a redirect or a header of the server has no say in it. */
+#define _GNU_SOURCE
 #include "get.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define PART ".part"
+#include <sys/random.h>
 
 static void refuse(struct download *download, const char *why)
 {
-        snprintf(download->error, sizeof download->error, "%.100s: %s", download->url, why);
+        snprintf(download->error, sizeof download->error, "%.100s: %.90s", download->url, why);
         download->name[0] = 0;
 }
 
@@ -32,7 +32,7 @@ void name_from_url(struct download *download)
                 strcpy(download->name, "index.html");
                 return;
         }
-        if (length + sizeof PART > sizeof download->name) {
+        if (length >= sizeof download->name) {
                 refuse(download, "the last part is too long for a file's name; give one by -o");
                 return;
         }
@@ -40,61 +40,55 @@ void name_from_url(struct download *download)
         download->name[length] = 0;
 }
 
-/* ---- collisions */
+/* ---- parts */
 
-/* A name that a download uses: its file's, or that of the part while it is written. */
-struct use { const char *name; bool part; size_t index; };
+int name_part(struct download *download)
+{
+        enum { SUFFIX = sizeof ".00000000.part" - 1 };
+        size_t length = strlen(download->name);
+        unsigned number;
+
+        if (getrandom(&number, sizeof number, 0) != sizeof number)
+                return -errno;
+        if (length + SUFFIX >= sizeof download->part)
+                length = sizeof download->part - SUFFIX - 1;
+        while (length && (download->name[length] & 0xc0) == 0x80)
+                length--;                       /* no half a character */
+        snprintf(download->part, sizeof download->part, "%.*s.%08x.part", (int)length, download->name, number);
+        return 0;
+}
+
+/* ---- collisions */
 
 static int by_name(const void *a, const void *b)
 {
-        const struct use *first = a, *second = b;
-        char with_part[2][sizeof ((struct download *)0)->name + sizeof PART];
-        int order;
+        const struct download *first = *(struct download *const *)a, *second = *(struct download *const *)b;
+        int order = strcmp(first->name, second->name);
 
-        snprintf(with_part[0], sizeof with_part[0], "%s%s", first->name, first->part ? PART : "");
-        snprintf(with_part[1], sizeof with_part[1], "%s%s", second->name, second->part ? PART : "");
-        order = strcmp(with_part[0], with_part[1]);
-        return order ? order : first->index < second->index ? -1 : first->index > second->index;
-}
-
-static bool same(const struct use *a, const struct use *b)
-{
-        struct use other = *b;
-
-        other.index = a->index;
-        return by_name(a, &other) == 0;
+        return order ? order : (first > second) - (first < second);
 }
 
 int names_refuse_collisions(struct download *downloads, size_t count)
 {
-        struct use *uses = calloc(count * 2, sizeof *uses);
-        char (*why)[160];
-        size_t used = 0, i, first;
+        struct download **sorted = calloc(count, sizeof *sorted), *first = NULL;
+        char why[120];
+        size_t used = 0, i;
 
-        why = calloc(count, sizeof *why);
-        if (!uses || !why) {
-                free(uses);
-                free(why);
+        if (!sorted)
                 return -ENOMEM;
-        }
         for (i = 0; i < count; i++)
-                if (downloads[i].name[0]) {
-                        uses[used++] = (struct use){downloads[i].name, false, i};
-                        uses[used++] = (struct use){downloads[i].name, true, i};
+                if (downloads[i].name[0])
+                        sorted[used++] = &downloads[i];
+        qsort(sorted, used, sizeof *sorted, by_name);
+        for (i = 0; i < used; i++) {
+                if (!first || strcmp(first->name, sorted[i]->name)) {
+                        first = sorted[i];
+                        continue;
                 }
-        qsort(uses, used, sizeof *uses, by_name);
-        for (i = 1, first = 0; i < used; i++) {
-                if (!same(&uses[first], &uses[i]))
-                        first = i;
-                else
-                        snprintf(why[uses[i].index], sizeof why[0],
-                                 "would become the file of URL %zu, %.60s; give it a name by -o, or a --dir of its own",
-                                 uses[first].index + 1, uses[first].name);
+                snprintf(why, sizeof why, "would become %.40s%s, as URL %zu does; fetch it by itself, with -o", first->name,
+                         strlen(first->name) > 40 ? "..." : "", (size_t)(first - downloads) + 1);
+                refuse(sorted[i], why);
         }
-        for (i = 0; i < count; i++)
-                if (why[i][0])
-                        refuse(&downloads[i], why[i]);
-        free(uses);
-        free(why);
+        free(sorted);
         return 0;
 }

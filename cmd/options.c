@@ -8,11 +8,13 @@
 void usage(const struct options *options, const char *format, ...)
 {
         va_list arguments;
+        char text[1024];
 
-        fprintf(stderr, "plait %s: ", options->verb);
         va_start(arguments, format);
-        vfprintf(stderr, format, arguments);
+        vsnprintf(text, sizeof text, format, arguments);
         va_end(arguments);
+        fprintf(stderr, "plait %s: ", options->verb);
+        show_text(stderr, text);
         fprintf(stderr, "; see: plait %s --help\n", options->verb);
         exit(EXIT_USAGE);
 }

@@ -43,6 +43,8 @@ void report_text(const struct download *download, const struct place *place, int
                 putc('\n', stderr);
                 return;
         }
+        if (place->target == TO_OUTPUT)
+                return;
         path_of(path, sizeof path, download, place);
         if (isatty(STDOUT_FILENO))
                 show_text(stdout, path);
@@ -55,12 +57,13 @@ void report_text(const struct download *download, const struct place *place, int
 
 enum { CELLS_MOST = 40 };
 
-void bar_open(struct bar *bar)
+void bar_open(struct bar *bar, size_t count)
 {
         const char *terminal = getenv("TERM");
 
         bar->shown = isatty(STDERR_FILENO) && terminal && strcmp(terminal, "dumb");
         bar->drawn = 0;
+        bar_draw(bar, 0, count);
 }
 
 void bar_draw(void *arg, size_t ended, size_t count)

@@ -49,7 +49,8 @@ static int listen_on(struct options *options, const char *host, unsigned port)
         return fd;
 }
 
-static void print_url(int fd)
+/* Without its URL nobody finds a server on a free port. */
+static bool print_url(int fd)
 {
         struct sockaddr_storage address;
         socklen_t size = sizeof address;
@@ -58,9 +59,9 @@ static void print_url(int fd)
         if (getsockname(fd, (struct sockaddr *)&address, &size) < 0 ||
             getnameinfo((struct sockaddr *)&address, size, host, sizeof host, port, sizeof port,
                         NI_NUMERICHOST | NI_NUMERICSERV))
-                return;
+                return false;
         printf(strchr(host, ':') ? "http://[%s]:%s/\n" : "http://%s:%s/\n", host, port);
-        fflush(stdout);
+        return fflush(stdout) == 0;
 }
 
 /* Ends the group, and with it everything. */
@@ -131,15 +132,15 @@ int serve_main(int argc, char **argv)
                 else
                         option_unknown(&options);
         }
-        rc = signals_block();
+        rc = signals_block(NULL);
         fd = listen_on(&options, host, port);
         if (rc < 0 || fd < 0) {
-                fprintf(stderr, "plait serve: %s, port %u: %s; try another --port\n", host, port,
-                        strerror(fd < 0 ? errno : -rc));
+                rc = fd < 0 ? errno : -rc;
+                fprintf(stderr, "plait serve: %s, port %u: %s; try another %s\n", host, port, strerror(rc),
+                        rc == EADDRNOTAVAIL ? "--host" : "--port");
                 return EXIT_SOME_FAILED;
         }
-        print_url(fd);
-        rc = serve(fd, &server);
+        rc = print_url(fd) ? serve(fd, &server) : 0;    /* main() tells of standard output */
         plait_ignore(plait_close(fd));
         if (rc < 0)
                 fprintf(stderr, "plait serve: %s\n", strerror(-rc));

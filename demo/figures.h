@@ -23,13 +23,15 @@ struct block {
 /* The word of an approach, as in JSON. */
 const char *approach_name(enum approach approach);
 
+/* 0: there is no serial run to compare with. */
 double speedup(const struct block *block, enum approach approach);
 
 /* The approach that the figures speak for: the quickest, and among those that are as quick within a tenth, the one that
- * needs least memory. */
+ * needs least memory. APPROACHES: no row is there. */
 enum approach best(const struct block *block);
 
-/* One sentence that says which approach suits this work and why, drawn from the figures alone. */
+/* One sentence that says which approach suits this work and why, drawn from the figures alone; a second one if they are not
+ * to be relied on. */
 void verdict(const struct block *block, char *ret, size_t size);
 
 /* The block as a table for people, closed by its verdict. */

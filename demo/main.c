@@ -120,12 +120,33 @@ static void measure_once(char *self, struct block *block, enum approach approach
         waitpid(pid, NULL, 0);
 }
 
-/* What computes is disturbed by whatever else the machine does: of several runs the quickest is the row. */
-static void measure(char *self, struct block *block, enum approach approach, char **urls, int count, int runs)
+/* What computes is disturbed by whatever else the machine does: of several runs the quickest is the row. They take turns,
+ * so that a disturbance is not one row's alone. What failed is not tried again. */
+static bool measure(char *self, struct block *block, char **urls, int count, int runs)
 {
-        progress(block, approach);
-        while (runs-- > 0)
-                measure_once(self, block, approach, urls, count);
+        bool all = true;
+        enum approach i;
+        int run;
+
+        for (run = 0; run < runs; run++)
+                for (i = 0; i < APPROACHES; i++) {
+                        if (run > 0 && !block->rows[i].there)
+                                continue;
+                        progress(block, i);
+                        measure_once(self, block, i, urls, count);
+                        all = all && block->rows[i].there;
+                }
+        if (isatty(2))
+                fprintf(stderr, "\r\033[K");
+        return all;
+}
+
+/* That is found out before the measuring, not after. */
+static bool can_write(const char *path)
+{
+        FILE *file = fopen(path, "a");
+
+        return file && fclose(file) == 0;
 }
 
 static pid_t start_server(char *plait, char *url, size_t size)
@@ -149,24 +170,6 @@ static enum approach approach_of(const char *name)
         return i;
 }
 
-static bool measure_all(char *self, struct block *blocks, char **urls, int count)
-{
-        bool all = true;
-        enum approach i;
-
-        for (i = 0; i < APPROACHES; i++) {
-                measure(self, &blocks[0], i, urls, count, 1);
-                all = all && blocks[0].rows[i].there;
-        }
-        for (i = 0; i < APPROACHES; i++) {
-                measure(self, &blocks[1], i, NULL, 0, CPU_RUNS);
-                all = all && blocks[1].rows[i].there;
-        }
-        if (isatty(2))
-                fprintf(stderr, "\r\033[K");
-        return all;
-}
-
 int main(int argc, char **argv)
 {
         char self[4096] = {0}, server_url[256], title[128], *same[DOWNLOADS], **urls;
@@ -186,6 +189,10 @@ int main(int argc, char **argv)
                 fprintf(stderr, "usage: demo PLAIT [--json FILE] [URL...]\n");
                 return 2;
         }
+        if (json && !can_write(json)) {
+                fprintf(stderr, "demo: %s: %s\n", json, strerror(errno));
+                return 1;
+        }
         urls = argv + first;
         count = argc - first;
         if (count <= 0) {
@@ -199,10 +206,12 @@ int main(int argc, char **argv)
                 urls = same;
                 count = DOWNLOADS;
         }
-        snprintf(title, sizeof title, server ? "I/O-bound: %d downloads, each 50 ms away" : "I/O-bound: %d downloads", count);
+        snprintf(title, sizeof title, "I/O-bound: %d download%s%s", count, count == 1 ? "" : "s", server ? ", each 50 ms away" : "");
         blocks[0].title = title;
-        all = measure_all(self, blocks, urls, count);
+        all = measure(self, &blocks[0], urls, count, 1);
         print_block(&blocks[0]);
+        fflush(stdout);
+        all = measure(self, &blocks[1], NULL, 0, CPU_RUNS) && all;
         print_block(&blocks[1]);
         if (server > 0) {
                 kill(server, SIGTERM);

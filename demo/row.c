@@ -111,7 +111,23 @@ static long parent_of(const char *pid)
         return status_of(pid, "PPid: %ld");
 }
 
-/* The workers of a pool are the fork server's children, two steps below; getrusage() does not see them. */
+/* The process between a program and its fork server has the program's memory, and none of its own. */
+static bool shares_memory(const char *pid)
+{
+        char path[300], name[32] = "";
+        FILE *file;
+
+        snprintf(path, sizeof path, "/proc/%s/comm", pid);
+        file = fopen(path, "r");
+        if (!file)
+                return false;
+        if (!fgets(name, sizeof name, file))
+                name[0] = 0;
+        fclose(file);
+        return strcmp(name, "plait-keeper\n") == 0;
+}
+
+/* The workers of a pool are the fork server's children, three steps below; getrusage() does not see them. */
 static long peak_below(long pid)
 {
         DIR *proc = opendir("/proc");
@@ -121,7 +137,7 @@ static long peak_below(long pid)
         while (proc && (entry = readdir(proc))) {
                 if (entry->d_name[0] < '0' || entry->d_name[0] > '9' || parent_of(entry->d_name) != pid)
                         continue;
-                kb += peak_of(entry->d_name) + peak_below(atol(entry->d_name));
+                kb += (shares_memory(entry->d_name) ? 0 : peak_of(entry->d_name)) + peak_below(atol(entry->d_name));
         }
         if (proc)
                 closedir(proc);

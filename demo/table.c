@@ -12,10 +12,14 @@ void print_block(const struct block *block)
         for (i = 0; i < APPROACHES; i++) {
                 const struct figures *row = &block->rows[i];
 
-                if (row->there)
-                        printf("%s %-20s %7.3f s %7.3f s %7.1f MB %8.1fx\n", i == winner ? "*" : " ",
-                               i == SERIAL ? "one at a time" : i == GIL ? "threads under a gil" : approach_name(i), row->wall_s,
-                               row->cpu_s, (double)row->rss_kb / 1024, speedup(block, i));
+                if (!row->there)
+                        continue;
+                printf("%s %-20s %7.3f s %7.3f s %7.1f MB ", i == winner ? "*" : " ",
+                       i == SERIAL ? "one at a time" : i == GIL ? "threads under a gil" : approach_name(i), row->wall_s,
+                       row->cpu_s, (double)row->rss_kb / 1024);
+                if (block->rows[SERIAL].there)
+                        printf("%8.1fx", speedup(block, i));
+                putchar('\n');
         }
         verdict(block, sentence, sizeof sentence);
         printf("%s\n", sentence);
@@ -38,8 +42,12 @@ bool write_json(const char *path, const struct block *blocks, size_t count)
                                 continue;
                         fprintf(file,
                                 "%s\n {\"block\": \"%s\", \"approach\": \"%s\", \"wall_s\": %.6f, \"cpu_s\": %.6f, \"rss_kb\": %ld, "
-                                "\"speedup\": %.3f}",
-                                between, blocks[b].name, approach_name(i), row->wall_s, row->cpu_s, row->rss_kb, speedup(&blocks[b], i));
+                                "\"speedup\": ",
+                                between, blocks[b].name, approach_name(i), row->wall_s, row->cpu_s, row->rss_kb);
+                        if (blocks[b].rows[SERIAL].there)
+                                fprintf(file, "%.3f}", speedup(&blocks[b], i));
+                        else
+                                fputs("null}", file);
                         between = ",";
                 }
         }

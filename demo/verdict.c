@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <string.h>
 
 #include "figures.h"
 
@@ -13,16 +14,19 @@ double speedup(const struct block *block, enum approach approach)
 {
         double wall = block->rows[approach].wall_s;
 
-        return wall > 0 ? block->rows[SERIAL].wall_s / wall : 0;
+        return wall > 0 && block->rows[SERIAL].there ? block->rows[SERIAL].wall_s / wall : 0;
 }
 
 enum approach best(const struct block *block)
 {
-        enum approach quickest = SERIAL, chosen, i;
+        enum approach quickest = APPROACHES, chosen, i;
 
         for (i = 0; i < APPROACHES; i++)
-                if (block->rows[i].there && block->rows[i].wall_s < block->rows[quickest].wall_s)
+                if (block->rows[i].there &&
+                    (quickest == APPROACHES || block->rows[i].wall_s < block->rows[quickest].wall_s))
                         quickest = i;
+        if (quickest == APPROACHES)
+                return APPROACHES;
         chosen = quickest;
         for (i = 0; i < APPROACHES; i++)
                 if (block->rows[i].there && block->rows[i].wall_s <= block->rows[quickest].wall_s * 1.1 &&
@@ -68,7 +72,19 @@ static enum approach runner_up(const struct block *block, enum approach winner)
         return second;
 }
 
-void verdict(const struct block *block, char *ret, size_t size)
+/* Without the serial run there is nothing to be compared with. */
+static void verdict_alone(const struct block *block, char *ret, size_t size)
+{
+        enum approach winner = best(block);
+
+        if (winner == APPROACHES)
+                snprintf(ret, size, "Nothing was measured: no run succeeded.");
+        else
+                snprintf(ret, size, "%s suited it best, with %.3f s and %.0f MB; the run one at a time did not succeed.",
+                         plural(winner), block->rows[winner].wall_s, (double)block->rows[winner].rss_kb / 1024);
+}
+
+static void compare(const struct block *block, char *ret, size_t size)
 {
         const struct figures *serial = &block->rows[SERIAL];
         double waited = serial->wall_s > 0 ? 100 * (1 - (serial->cpu_s + serial->queued_s) / serial->wall_s) : 0;
@@ -86,4 +102,21 @@ void verdict(const struct block *block, char *ret, size_t size)
                          (double)block->rows[second].rss_kb / 1024);
         else
                 snprintf(ret + n, size - (size_t)n, ".");
+}
+
+void verdict(const struct block *block, char *ret, size_t size)
+{
+        const struct figures *serial = &block->rows[SERIAL];
+        size_t used;
+
+        if (!serial->there) {
+                verdict_alone(block, ret, size);
+                return;
+        }
+        compare(block, ret, size);
+        used = strlen(ret);
+        if (serial->queued_s > serial->wall_s * 0.1)
+                snprintf(ret + used, size - used,
+                         " Other programs had the processor for %.0f %% of the run one at a time: these figures are rough.",
+                         100 * serial->queued_s / serial->wall_s);
 }

@@ -39,11 +39,11 @@ int main(int argc, char **argv)
         plait_time start = plait_now();
         int count = 2, rc;
 
-        if (!executor) {
-                fprintf(stderr, "usage: any_executor coroutines|threads|processes [URL...]\n");
+        if (!executor || argc > 18) {
+                fprintf(stderr, "usage: any_executor coroutines|threads|processes [URL...], 16 at most\n");
                 return 2;
         }
-        for (int i = 2; i < argc && i < 18; i++) {
+        for (int i = 2; i < argc; i++) {
                 count = i - 1;
                 snprintf(sites[i - 2].url, sizeof sites[i - 2].url, "%s", argv[i]);
         }

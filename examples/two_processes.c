@@ -35,7 +35,11 @@ int main(int argc, char **argv)
         plait_time start = plait_now();
         int rc;
 
-        for (int i = 0; i < 2 && i + 1 < argc; i++)
+        if (argc != 1 && argc != 3) {
+                fprintf(stderr, "usage: two_processes [N N]\n");
+                return 2;
+        }
+        for (int i = 0; i + 1 < argc; i++)
                 sums[i].n = atol(argv[i + 1]);
         rc = run_with_processes(sums);
         printf("Processes took %.2f seconds, counts: %ld and %ld\n", (double)(plait_now() - start) / PLAIT_S, sums[0].count,

@@ -34,8 +34,13 @@ int main(int argc, char **argv)
 {
         char *usual[] = {"https://www.python.org", "https://www.google.com"};
         plait_time start = plait_now();
-        int rc = run_with_threads(argc == 3 ? argv + 1 : usual);
+        int rc;
 
+        if (argc != 1 && argc != 3) {
+                fprintf(stderr, "usage: two_threads [URL URL]\n");
+                return 2;
+        }
+        rc = run_with_threads(argc == 3 ? argv + 1 : usual);
         printf("Threads took %.2f seconds\n", (double)(plait_now() - start) / PLAIT_S);
         return rc < 0;
 }

@@ -17,6 +17,8 @@ enum {
         TURNS = 16                              /* without letting others run, as long as sockets are ready */
 };
 
+#define LONGEST (2 * PLAIT_MS)                  /* likewise: a flood keeps libcurl busy for long in one turn */
+
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static CURLcode global = CURLE_FAILED_INIT;
 
@@ -218,17 +220,19 @@ static void close_hung_up(struct http_driver *driver)
 static int serve(void *value)
 {
         struct http_driver *driver = value;
+        plait_time resumed = driver->loop->now;
         unsigned turns = 0;
 
         for (;;) {
                 turn(driver);
-                if (has_work(driver)) {
-                        if (++turns % TURNS == 0)
-                                plait_ignore(plait_yield());
+                if (!has_work(driver)) {
+                        close_hung_up(driver);
+                        plait__park(driver->service, PLAIT__ON_POLL, driver->timer);
+                } else if (++turns % TURNS == 0 || plait__loop_now(driver->loop) - resumed > LONGEST)
+                        plait_ignore(plait_yield());
+                else
                         continue;
-                }
-                close_hung_up(driver);
-                plait__park(driver->service, PLAIT__ON_POLL, driver->timer);
+                resumed = driver->loop->now;
         }
         return 0;
 }

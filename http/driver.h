@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <zlib.h>
 
 #include "base/list.h"
 #include "core/loop.h"
@@ -51,7 +52,12 @@ struct http_transfer {
         CURL *easy;
         char *body;
         size_t length, room;                    /* room: bytes allocated, more than length */
-        int failure;                            /* what a callback of ours found: -ENOMEM, -EFBIG, -EMFILE; else 0 */
+        bool begun;                             /* the first bytes of the body have come */
+        bool inflated;                          /* the compressed body has come to its end */
+        z_stream *inflate;                      /* NULL: it is not compressed */
+        size_t head;                            /* bytes of headers so far, trailers among them */
+        int failure;                            /* what a callback of ours found: -ENOMEM, -EFBIG, -EMFILE; -EPROTO, the headers;
+                                                 * -EBADMSG, the encoding; else 0 */
         char words[CURL_ERROR_SIZE];            /* libcurl's own */
 };
 
@@ -100,13 +106,20 @@ struct http_driver *plait__http_driver(struct plait__loop *loop);
 /* A transfer for the request, with an easy handle that knows its URL; 0, -ENOMEM or -EINVAL. */
 int plait__http_transfer_take(struct http_driver *driver, struct http_request *request);
 
-/* Gives the body to the response. Returns 0 or -ENOMEM. */
-int plait__http_transfer_body(struct http_transfer *transfer, plait_response *ret);
-
 /* Frees what it received, and keeps it for the next request. It is out of the multi handle. */
 void plait__http_transfer_keep(struct http_transfer *transfer);
 
 void plait__http_transfers_end(struct http_driver *driver);
+
+/* ---- body.c */
+
+/* A callback of libcurl. */
+size_t plait__http_on_body(char *bytes, size_t one, size_t size, void *transfer);
+
+/* Gives the body to the response; or says what is wrong with it. */
+int plait__http_transfer_body(struct http_transfer *transfer, plait_response *ret);
+
+void plait__http_body_drop(struct http_transfer *transfer);
 
 /* ---- sockets.c */
 
@@ -131,7 +144,10 @@ int plait__http_check_url(const char *url);
 /* What the transfer's end means, as a negative errno; the response gets the words. */
 int plait__http_explain(const struct http_transfer *transfer, CURLcode code, plait_response *ret);
 
-/* The words for a request that libcurl has no say in: `rc`, and where it was (NULL: not begun). */
+/* The words for what we found ourselves, and the errno that the caller gets for it. */
+int plait__http_fail(plait_response *ret, const struct http_transfer *transfer, int failure);
+
+/* The words for a request that libcurl has no say in: `rc`, and where it was (NULL: not begun); the status that came. */
 void plait__http_say(plait_response *ret, const char *url, const struct http_transfer *transfer, int rc);
 
 #endif

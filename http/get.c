@@ -61,6 +61,7 @@ int plait_http_get(const char *url, plait_response *ret)
 
 void plait_response_done(plait_response *response)
 {
+        plait__not_forked(__func__);
         plait__sys.free(response->body);
         memset(response, 0, sizeof *response);
 }

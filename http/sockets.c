@@ -230,7 +230,7 @@ bool plait__http_sockets_act(struct http_driver *driver)
 /* One call of the kernel; `sockets` are those in asked[]. */
 static void ask(struct http_driver *driver, struct http_socket **sockets, unsigned count)
 {
-        static const struct plait__kernel_timespec at_once;
+        struct plait__kernel_timespec at_once = {0, 0}; /* not constant: it may be written to */
         struct http_socket *socket;
         unsigned i;
         short ready;

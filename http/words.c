@@ -74,7 +74,7 @@ static void say(plait_response *ret, const char *url, const char *what)
         char shown[sizeof ret->error];
 
         room = rest + URL_LEAST > room ? URL_LEAST : room - rest;
-        shorten(shown, room, url ? url : "(null)");
+        shorten(shown, room, !url ? "(null)" : *url ? url : "(empty)");
         if (snprintf(ret->error, sizeof ret->error, "%s: %s", shown, what) >= (int)sizeof ret->error)
                 memcpy(ret->error + sizeof ret->error - 4, "...", 4);
 }
@@ -92,11 +92,21 @@ static const char *phase_of(const struct http_transfer *transfer)
                looked_up ? "connecting" : "looking the name up";
 }
 
+static int status_of(const struct http_transfer *transfer)
+{
+        long status = 0;
+
+        curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+        return (int)status;
+}
+
 void plait__http_say(plait_response *ret, const char *url, const struct http_transfer *transfer, int rc)
 {
         const char *where = transfer ? phase_of(transfer) : "beginning";
         char what[96];
 
+        if (transfer)
+                ret->status = status_of(transfer);
         switch (rc) {
         case -EINVAL:
                 say(ret, url, "not a URL; give all of it: http://host/path");
@@ -114,6 +124,12 @@ void plait__http_say(plait_response *ret, const char *url, const struct http_tra
         case -ENFILE:
                 snprintf(what, sizeof what, "no more descriptors while %s; see ulimit -n, or fetch fewer", where);
                 break;
+        case -EPROTO:
+                snprintf(what, sizeof what, "more than 256 KiB of headers; is this the right port?");
+                break;
+        case -EBADMSG:
+                snprintf(what, sizeof what, "the body cannot be decoded: its Content-Encoding is broken, or not gzip");
+                break;
         case -EFBIG:
                 snprintf(what, sizeof what, "the body has more than %zu bytes, the limit", plait__http_body_max);
                 break;
@@ -121,6 +137,12 @@ void plait__http_say(plait_response *ret, const char *url, const struct http_tra
                 snprintf(what, sizeof what, "no memory while %s", where);
         }
         say(ret, url, what);
+}
+
+int plait__http_fail(plait_response *ret, const struct http_transfer *transfer, int failure)
+{
+        plait__http_say(ret, transfer->request->url, transfer, failure);
+        return failure == -EBADMSG ? -EPROTO : failure;
 }
 
 static const struct meaning {
@@ -143,7 +165,6 @@ static const struct meaning {
         {CURLE_WEIRD_SERVER_REPLY, -EPROTO, "the answer is not HTTP; is this the right port?"},
         {CURLE_HTTP2, -EPROTO, NULL},
         {CURLE_HTTP2_STREAM, -EPROTO, NULL},
-        {CURLE_BAD_CONTENT_ENCODING, -EPROTO, "the body cannot be decoded: its Content-Encoding is broken"},
         {CURLE_TOO_MANY_REDIRECTS, -ELOOP, "more than 20 redirects; see where they lead: curl -IL"},
         {CURLE_FILESIZE_EXCEEDED, -EFBIG, NULL},
         {CURLE_OUT_OF_MEMORY, -ENOMEM, "no memory"},
@@ -175,16 +196,12 @@ int plait__http_explain(const struct http_transfer *transfer, CURLcode code, pla
 {
         const struct meaning *meaning;
         const char *url = transfer->request->url, *last = NULL, *words;
-        long status = 0;
 
-        curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
-        ret->status = (int)status;
+        ret->status = status_of(transfer);
         if (code == CURLE_OK)
                 return 0;
-        if (transfer->failure) {
-                plait__http_say(ret, url, transfer, transfer->failure);
-                return transfer->failure;
-        }
+        if (transfer->failure)
+                return plait__http_fail(ret, transfer, transfer->failure);
         curl_easy_getinfo(transfer->easy, CURLINFO_EFFECTIVE_URL, &last);
         if (code == CURLE_UNSUPPORTED_PROTOCOL && last && is_ours(last))
                 code = CURLE_WEIRD_SERVER_REPLY;        /* "HTTP/0.9": libcurl blames the scheme, but that was right */

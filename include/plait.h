@@ -32,22 +32,34 @@
  *   loop        a thread's scheduler, made when the thread first waits in plait
  *   park        what a strand does when it waits: the thread runs its other coroutines meanwhile
  *
- * plait/base.h has the rules that hold for every call, time and sleeping; plait/lock.h, event.h, queue.h and gil.h
- * what strands share; plait/fd.h reading and writing; plait/simulate.h runs all of it on one thread, in an order that a seed
- * decides. <plait/http.h> belongs to a library of its own, plait-http, and is not included here. */
+ * plait/base.h has the rules that hold for every call, time and sleeping; plait/fd.h reading and writing; plait/signal.h
+ * signals. What strands share: plait/lock.h, rlock.h, rwlock.h, locked.h, condition.h, semaphore.h, barrier.h, once.h,
+ * event.h, future.h, queue.h and gil.h; what each has for itself: plait/local.h. plait/simulate.h runs all of it on one
+ * thread, in an order that a seed decides. <plait/http.h> belongs to a library of its own, plait-http, and is not
+ * included here. */
 #ifndef PLAIT_H
 #define PLAIT_H
 
+#include <plait/barrier.h>
 #include <plait/base.h>
+#include <plait/condition.h>
 #include <plait/event.h>
 #include <plait/executor.h>
 #include <plait/fd.h>
+#include <plait/future.h>
 #include <plait/gil.h>
 #include <plait/group.h>
+#include <plait/local.h>
 #include <plait/lock.h>
+#include <plait/locked.h>
 #include <plait/map.h>
+#include <plait/once.h>
 #include <plait/queue.h>
+#include <plait/rlock.h>
+#include <plait/rwlock.h>
 #include <plait/scope.h>
+#include <plait/signal.h>
+#include <plait/semaphore.h>
 #include <plait/simulate.h>
 #include <plait/task.h>
 

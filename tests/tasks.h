@@ -28,10 +28,24 @@ static inline int task_wait_and_succeed(void *arg)
         return 0;
 }
 
+/* Likewise, and then returns the int at arg. */
+static inline int task_wait_and_return(void *arg)
+{
+        plait_ignore(plait_sleep(PLAIT_FOREVER));
+        return *(int *)arg;
+}
+
 static inline int task_never(void *arg)
 {
         (void)arg;
         CHECK(!"this task was not to run");
+        return 0;
+}
+
+/* Squares the int at arg. */
+static inline int task_square(void *arg)
+{
+        *(int *)arg *= *(int *)arg;
         return 0;
 }
 

@@ -76,8 +76,15 @@ struct plait_executor *test_executor(void);
 const char *test_executor_name(void);
 unsigned test_slower(void);                     /* 1, or how many times slower this build is thought to be */
 
+/* Whether this program can be started from within itself: not under an emulator of which the kernel does not know. Rows
+ * for executors of processes are skipped then. */
+bool test_can_start_again(void);
+
 /* A line that is printed with this test's failure, whichever it is, a crash included: the seed, the round. */
 void test_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* A child made by fork() from a process that has not used plait yet, such as each test's own, may use it from here on. */
+void test_forked(void);
 
 void test_fail(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4), noreturn));
 void test_skip(const char *reason);

@@ -122,3 +122,22 @@ TEST(an_ended_scope_fails_the_wait_for_a_set_event)
         PLAIT_WITHIN(0);
         CHECK_EQUAL(plait_event_wait(&event), -ETIMEDOUT);
 }
+
+TEST_ON_EXECUTORS(a_set_event_does_not_undo_a_cancel)
+{
+        plait_event mine = {0};
+        plait_task *first, *second;
+        int rc = 0;
+        PLAIT_GROUP(group, .executor = test_executor());
+
+        first = plait_group_start(&group, task_wait_event, &mine, sizeof mine);
+        second = plait_group_start(&group, task_wait_event, &mine, sizeof mine);
+        test_until_parked(&group);
+        plait_task_cancel(first);
+        plait_event_set(&mine);
+        CHECK_EQUAL(plait_task_wait(first, &rc), 0);
+        CHECK_EQUAL(rc, -ECANCELED);
+        CHECK_EQUAL(plait_task_wait(second, &rc), 0);
+        CHECK_EQUAL(rc, 0);
+        CHECK_EQUAL(plait_group_wait(&group), 0);
+}

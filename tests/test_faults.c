@@ -174,6 +174,7 @@ static int meet(void)
                         plait_group_cancel(&group);
                 if (rc >= 0)
                         rc = plait_group_wait(&group);
+                CHECK(rc != -ETIMEDOUT);        /* nobody waited for what does not come */
         }
         plait_close(fd);
         plait_close(listener);

@@ -4,17 +4,20 @@
 test_get.py PLAIT
 """
 import contextlib
-import fcntl
+import functools
 import json
 import os
 import pty
 import re
+import resource
 import select
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "structure"))
 from tap import Tap  # noqa: E402
@@ -114,6 +117,69 @@ def many_files_come(p, where):
 
 
 @test
+def output_may_be_standard_output(p, where):
+    for name in "-", "/dev/stdout":
+        for via in "coroutines", "threads", "processes":
+            done = run("get", "--via", via, "-o", name, URL + "bytes/300000", cwd=where)
+            p.check(done.returncode == 0 and done.stdout.encode() == body(300000), name, via, done.stderr)
+            p.check(done.stderr == "1 given, 1 ok, 0 failed\n", done.stderr)
+    done = run("get", "-o-", URL + "cut/1000", cwd=where)
+    p.check(done.returncode == 4 and done.stdout == "", done)
+    done = run("get", "-o-", "--json", URL + "bytes/5", cwd=where)
+    p.check(done.returncode == 2 and done.stdout == "" and "standard output" in done.stderr, done)
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([PLAIT, "get", "-o-", URL + "bytes/5"], stdout=full, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+    p.check(done.returncode == 4 and "standard output: No space" in done.stderr, done)
+    p.files(where)
+
+
+@test
+def output_may_be_a_device_or_a_pipe(p, where):
+    done = run("get", "-o", "/dev/null", URL + "bytes/5", cwd=where)
+    p.check(done.returncode == 0 and done.stdout == "/dev/null\n", done)
+    p.check(stat.S_ISCHR(os.stat("/dev/null").st_mode))
+    done = run("get", "-o", "/dev/full", URL + "bytes/5", cwd=where)
+    p.check(done.returncode == 4 and "/dev/full: No space" in done.stderr, done)
+    os.mkfifo(where + "/pipe")
+    os.symlink("pipe", where + "/link")
+    for name in "pipe", "link":
+        command = subprocess.Popen([PLAIT, "get", "-o", name, URL + "bytes/300000"], cwd=where, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL, env=ENVIRONMENT)
+        p.check(content(where, name) == body(300000))
+        p.check(command.wait(60) == 0)
+    done = run("get", "--timeout", "100ms", "-o", "pipe", URL + "bytes/5", cwd=where)
+    p.check(done.returncode == 4 and "pipe: out of time" in done.stderr, done)
+    p.files(where, "link", "pipe")
+
+
+@test
+def output_begins_at_the_directory(p, where):
+    done = run("get", "--dir", "new", "-o", "name", URL + "bytes/5", cwd=where)
+    p.check(done.returncode == 0 and done.stdout == "new/name\n", done)
+    os.mkdir(where + "/new/sub")
+    done = run("get", "-o", "sub/name", "--dir", "new", URL + "bytes/5", cwd=where)
+    p.check(done.returncode == 0 and done.stdout == "new/sub/name\n", done)
+    done = run("get", "-o", where + "/whole", URL + "bytes/5", cwd=where)
+    p.check(done.returncode == 0 and done.stdout == where + "/whole\n", done)
+    p.files(where, "new", "whole")
+    p.files(where + "/new", "name", "sub")
+    p.files(where + "/new/sub", "name")
+
+
+@test
+def output_that_is_a_directory_is_told(p, where):
+    os.mkdir(where + "/sub")
+    for name in "sub", "sub/", "none/", "..", ".", "sub/..", "/":
+        done = run("get", "-o", name, URL + "bytes/5", cwd=where)
+        p.check(done.returncode == 2 and "-o %s: a directory" % name in done.stderr and "--dir" in done.stderr, done)
+    done = run("get", "-o", "none/name", URL + "bytes/5", cwd=where)
+    p.check(done.returncode == 4 and "none: No such file or directory" in done.stderr, done)
+    done = run("get", "-o", "/tmp/x", "--dir", where, URL + "bytes/5", cwd=where)
+    p.check(done.returncode == 2 and "--dir" in done.stderr, done)
+    p.files(where, "sub")
+
+
+@test
 def output_names_the_file(p, where):
     done = run("get", "-o", "name", URL + "bytes/5", cwd=where)
     p.check(done.returncode == 0 and done.stdout == "name\n", done)
@@ -131,14 +197,15 @@ def a_directory_is_made(p, where):
     done = get(where + "/new", URL + "bytes/5")
     p.check(done.returncode == 0, done)
     p.files(where + "/new", "5")
+    done = get(where + "/some//more/of/them/", URL + "bytes/5")
+    p.check(done.returncode == 0 and done.stdout == where + "/some//more/of/them/5\n", done)
+    p.files(where + "/some/more/of/them", "5")
 
 
 @test
 def a_file_is_replaced(p, where):
     with open(where + "/5", "w") as file:
         file.write("older and longer")
-    with open(where + "/6.part", "w") as file:
-        file.write("left behind by one that was killed")
     done = get(where, URL + "bytes/5", URL + "bytes/6")
     p.check(done.returncode == 0, done)
     p.check(content(where, "5") == body(5) and content(where, "6") == body(6))
@@ -146,6 +213,15 @@ def a_file_is_replaced(p, where):
 
 
 # ---- what fails
+
+@test
+def only_whole_answers_become_files(p, where):
+    for status in "206 Partial Content", "302 Found", "304 Not Modified", "400 Bad Request", "599 x":
+        with answering(b"HTTP/1.1 %s\r\nContent-Length: 2\r\n\r\nhi" % status.encode(), 1) as url:
+            done = get(where, url + "x")
+        p.check(done.returncode == 4 and "the server says " + status[:3] in done.stderr, done)
+    p.files(where)
+
 
 @test
 def exit_codes_tell_the_truth(p, where):
@@ -192,6 +268,8 @@ def a_time_limit_holds_for_each(p, where):
     p.check(done.returncode == 1, done)
     p.check("out of time" in done.stderr, done.stderr)
     p.files(where, "5")
+    done = get(where, "--json", "--timeout", "500ms", URL + "slow/1000")
+    p.check(json.loads(done.stdout)["status"] == 200, done)
 
 
 @test
@@ -222,7 +300,9 @@ def output_that_cannot_be_written_is_told(p, where):
     with open("/dev/full", "w") as full:
         done = subprocess.run([PLAIT, "get", "--dir", where, URL + "bytes/5"], stdout=full, stderr=subprocess.PIPE, text=True,
                               env=ENVIRONMENT)
-    p.check(done.returncode == 1 and "No space" in done.stderr, done)
+        p.check(done.returncode == 1 and "No space" in done.stderr, done)
+        done = subprocess.run([PLAIT, "serve"], stdout=full, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, timeout=60)
+        p.check(done.returncode == 1 and "No space" in done.stderr, done)
 
 
 # ---- names
@@ -240,13 +320,32 @@ def names_stay_in_the_directory(p, where):
 
 @test
 def two_urls_of_one_name_do_not_meet(p, where):
-    done = get(where, "--json", URL + "bytes/5", URL + "chunked/5", URL + "bytes/5.part", URL + "bytes/6")
+    done = get(where, "--json", URL + "bytes/5", URL + "chunked/5", URL + "bytes/6", URL + "bytes/5?again")
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     p.check(done.returncode == 1, done)
-    p.check([line["error"] is None for line in lines] == [True, False, False, True], lines)
-    p.check("URL 1" in lines[1]["error"] and "URL 1" in lines[2]["error"], lines)
+    p.check([line["error"] is None for line in lines] == [True, False, True, False], lines)
+    p.check("URL 1" in lines[1]["error"] and "URL 1" in lines[3]["error"], lines)
     p.check(lines[1]["status"] == 0, lines[1])
     p.files(where, "5", "6")
+
+
+@test
+def the_longest_name_is_possible(p, where):
+    longest = "\u00e9" * 127 + "x"
+    for name, code in (longest, 0), (longest[1:] + "xx", 0), (longest + "x", 2):
+        done = run("get", "-o", name, URL + "bytes/5", cwd=where)
+        p.check(done.returncode == code, done)
+    p.files(where, longest, longest[1:] + "xx")
+    done = get(where, URL + "none/" + "x" * 256)
+    p.check(done.returncode == 4 and "too long" in done.stderr and "-o" in done.stderr, done)
+
+
+@test
+def a_name_may_begin_as_an_option(p, where):
+    with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", 1) as url:
+        done = run("get", url + "-rf", cwd=where)
+    p.check(done.returncode == 0 and done.stdout == "-rf\n", done)
+    p.check(content(where, "-rf") == b"hi")
 
 
 @test
@@ -255,25 +354,26 @@ def what_is_no_file_is_left_alone(p, where):
     os.mkdir(where + "/5")
     os.symlink(outside.name, where + "/6")
     os.mkfifo(where + "/7")
-    os.symlink(outside.name, where + "/8.part")
-    os.mkfifo(where + "/9.part")
-    done = get(where, *["%sbytes/%d" % (URL, size) for size in range(5, 10)])
+    done = get(where, *["%sbytes/%d" % (URL, size) for size in range(5, 8)])
     p.check(done.returncode == 4, done)
     for word in "directory", "symbolic link", "not a file":
         p.check(word in done.stderr, word, done.stderr)
     p.check(os.path.getsize(outside.name) == 0)
-    p.files(where, "5", "6", "7", "8.part", "9.part")
+    done = run("get", "-o", "6", URL + "bytes/6", cwd=where)
+    p.check(done.returncode == 4 and "symbolic link" in done.stderr, done)
+    p.files(where, "5", "6", "7")
 
 
 @test
-def a_part_that_is_being_written_is_left_alone(p, where):
-    with open(where + "/5.part", "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.write("mine")
-        file.flush()
-        done = get(where, URL + "bytes/5")
-        p.check(done.returncode == 4 and "another program" in done.stderr, done)
-        p.check(content(where, "5.part") == b"mine")
+def a_file_of_the_users_is_never_taken_for_a_part(p, where):
+    for name in "5.part", "6.part":
+        with open(os.path.join(where, name), "w") as file:
+            file.write("mine")
+    for via in "coroutines", "processes":
+        done = get(where, "--via", via, URL + "bytes/5", URL + "cut/6", URL + "bytes/7", URL + "none/7.part")
+        p.check(done.returncode == 1, done)
+        p.check(content(where, "5.part") == b"mine" and content(where, "6.part") == b"mine")
+        p.files(where, "5", "5.part", "6.part", "7")
 
 
 @test
@@ -285,8 +385,14 @@ def a_directory_that_cannot_be_written_is_told(p, where):
         done = get(where, URL + "bytes/5")
         os.chmod(where, 0o700)
     p.check(done.returncode == 4 and "given, 0 ok, 1 failed" in done.stderr, done)
-    done = get(where + "/no/such", URL + "bytes/5")
-    p.check(done.returncode == 2 and "No such file" in done.stderr, done)
+    with open(where + "/file", "w"):
+        pass
+    for directory, why in ("/proc/none", "No such file"), (where + "/file", "Not a directory"), (where + "/file/x", "Not a directory"):
+        done = get(directory, "--json", URL + "bytes/5", URL + "bytes/6")
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        p.check(done.returncode == 4 and done.stderr == "2 given, 0 ok, 2 failed\n", done)
+        p.check(all(directory in line["error"] and why in line["error"] for line in lines), lines)
+        p.check([line["status"] for line in lines] == [0, 0], lines)     # nothing was fetched in vain
 
 
 @test
@@ -300,13 +406,38 @@ def a_full_disk_leaves_no_file(p, where):
     p.check(done.stdout.split() == [where + "/5", "5"], done.stdout)
 
 
+@test
+def few_descriptors_are_made_do_with(p, where):
+    for via, count in ("coroutines", 16), ("coroutines", 40), ("threads", 60), ("processes", 60):
+        limit = functools.partial(resource.setrlimit, resource.RLIMIT_NOFILE, (count, count))
+        done = run("get", "--dir", where, "--via", via, *["%sbytes/%d" % (URL, size) for size in range(60)], preexec_fn=limit)
+        p.check(done.returncode == 0, via, count, done.stderr)
+        p.check("ulimit -n %d allows" % count in done.stderr, done.stderr)
+
+
 # ---- signals
+
+@contextlib.contextmanager
+def answering(answer, count):
+    """A server that answers `count` requests by these bytes, each on a connection of its own."""
+    def serve():
+        for _ in range(count):
+            with listener.accept()[0] as connection:
+                connection.recv(4096)
+                connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield "http://127.0.0.1:%d/" % listener.getsockname()[1]
+        thread.join()
+
 
 def wait_for_connections(listener, count):
     return [listener.accept()[0] for _ in range(count)]
 
 
-def interrupted(p, where, via, number):
+def interrupted(p, where, via, *numbers):
     """Half of each body has come when the signal does."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
         url = "http://127.0.0.1:%d/" % listener.getsockname()[1]
@@ -316,12 +447,13 @@ def interrupted(p, where, via, number):
         for connection in connections:
             connection.recv(4096)
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345")
-        command.send_signal(number)
+        for number in numbers:
+            command.send_signal(number)
         out, err = command.communicate(timeout=60)
         for connection in connections:
             connection.close()
-    p.check(command.returncode == 128 + number, via, command.returncode, out, err)
-    p.check(len(out.splitlines()) == 9 and "9 given, 0 ok, 9 failed, interrupted" in err, out, err)
+    p.check(command.returncode in [128 + number for number in numbers], via, command.returncode, out, err)
+    p.check(len(numbers) > 1 or len(out.splitlines()) == 9 and "9 given, 0 ok, 9 failed, interrupted" in err, out, err)
     p.files(where)
 
 
@@ -330,6 +462,52 @@ def an_interrupt_ends_it_soon(p, where):
     for via in "coroutines", "threads", "processes":
         interrupted(p, where, via, signal.SIGINT)
     interrupted(p, where, "coroutines", signal.SIGTERM)
+    interrupted(p, where, "coroutines", signal.SIGHUP)
+
+
+@test
+def two_interrupts_leave_nothing_either(p, where):
+    for via in "coroutines", "threads", "processes":
+        interrupted(p, where, via, signal.SIGINT, signal.SIGTERM)
+
+
+@test
+def an_interrupt_while_it_writes_leaves_nothing(p, where):
+    """The pipe has room for a part of the body, and is not read."""
+    os.mkfifo(where + "/pipe")
+    reader = os.open(where + "/pipe", os.O_RDONLY | os.O_NONBLOCK)
+    command = subprocess.Popen([PLAIT, "get", "-o", "pipe", URL + "bytes/3000000"], cwd=where, stderr=subprocess.PIPE, text=True,
+                               env=ENVIRONMENT)
+    select.select([reader], [], [], 60)
+    command.send_signal(signal.SIGINT)
+    err = command.communicate(timeout=60)[1]
+    os.close(reader)
+    p.check(command.returncode == 130 and "interrupted" in err, command.returncode, err)
+    p.files(where, "pipe")
+
+
+@test
+def a_signal_that_is_ignored_stays_so(p, where):
+    with serving("--latency", "300ms") as (url, _):
+        command = subprocess.Popen([PLAIT, "get", "--dir", where, url + "bytes/5"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                   text=True, env=ENVIRONMENT, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+        command.send_signal(signal.SIGHUP)
+        err = command.communicate(timeout=60)[1]
+    p.check(command.returncode == 0 and err == "1 given, 1 ok, 0 failed\n", command.returncode, err)
+
+
+@test
+def a_reader_that_does_not_read_can_be_left(p, where):
+    """The names fill the pipe; an interrupt ends the command then too."""
+    command = subprocess.Popen([PLAIT, "get", "--json", "--dir", where, *[URL + "none/%d" % i for i in range(1000)]],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT)
+    select.select([command.stdout], [], [], 60)
+    command.send_signal(signal.SIGINT)
+    try:
+        p.check(command.wait(60) == -signal.SIGINT, command.returncode)
+    finally:
+        command.kill()
+        command.communicate()
 
 
 @test
@@ -349,6 +527,20 @@ def a_port_that_is_taken_is_told(p, where):
     port = URL.split(":")[2].strip("/")
     done = run("serve", "--port", port)
     p.check(done.returncode == 1 and "in use" in done.stderr and port in done.stderr, done)
+    done = run("serve", "--host", "192.0.2.1")
+    p.check(done.returncode == 1 and "try another --host" in done.stderr, done)
+
+
+@test
+def the_server_speaks_ipv6(p, where):
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return "no IPv6 here"
+    with serving("--host", "::1") as (url, _):
+        p.check(url.startswith("http://[::1]:"), url)
+        p.check(get(where, url + "bytes/5").returncode == 0)
+    p.files(where, "5")
 
 
 # ---- a terminal

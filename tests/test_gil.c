@@ -262,3 +262,33 @@ TEST(waiting_for_the_gil_does_not_disturb_what_else_is_waited_for)
         plait_queue_free(queues.out);
         CHECK(plait_executor_close(executor) == 0);
 }
+
+struct loop_turn { plait_gil *gil; _Atomic int *stop; int turns; };
+
+static int compute_in_turn(void *arg)
+{
+        struct loop_turn *turn = arg;
+
+        plait_gil_acquire(turn->gil);
+        plait_ignore(plait_yield());            /* the other begins, and waits */
+        while (!*turn->stop) {
+                if (plait_gil_checkpoint(turn->gil) && ++turn->turns == 3)
+                        *turn->stop = 1;
+        }
+        plait_gil_release(turn->gil);
+        return 0;
+}
+
+/* Real time: the interval is by the clock. Who waits is a coroutine of the holder's thread, which computes. */
+TEST(coroutines_of_one_thread_take_turns_in_real_time)
+{
+        plait_gil gil = {.interval = 100 * PLAIT_US};
+        _Atomic int stop = 0;
+        struct loop_turn turns[2] = {{&gil, &stop, 0}, {&gil, &stop, 0}};
+        PLAIT_GROUP(group, .name = "turns");
+
+        for (int i = 0; i < 2; i++)
+                plait_group_start(&group, compute_in_turn, &turns[i], sizeof turns[i]);
+        CHECK_EQUAL(plait_group_wait(&group), 0);
+        CHECK(turns[0].turns >= 2 && turns[1].turns >= 2);
+}

@@ -5,10 +5,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <plait/http.h>
@@ -283,6 +285,7 @@ static int fail_each_url(void *arg)
         (void)arg;
         for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++)
                 expect_failure(failures[i].url, failures[i].rc, "");
+        expect_failure("", -EINVAL, "(empty): not a URL");
         memset(longest + strlen(longest), 'x', sizeof longest - strlen(longest) - 1);
         expect_failure(longest, -ECONNREFUSED, "http://127.0.0.1:1/xx");
         expect_failure("http://me:secret@127.0.0.1:1/", -ECONNREFUSED, "http://127.0.0.1:1/");
@@ -292,6 +295,78 @@ static int fail_each_url(void *arg)
 TEST(a_url_that_is_none_of_ours_is_refused)
 {
         on_a_thread(fail_each_url, NULL, 0);
+}
+
+/* A server that never ends: in what it says before the body, or after it. */
+struct flood {
+        int listener;
+        const char *begins, *line;              /* the line comes again and again */
+        char url[64];
+        plait_fn *client;
+};
+
+static int serve_flood(void *arg)
+{
+        struct flood *flood = arg;
+        char request[4096], lines[8192] = "";
+        int fd = plait_accept(flood->listener, NULL, NULL);
+        ssize_t n;
+
+        CHECK(fd >= 0);
+        while (strlen(lines) + strlen(flood->line) < sizeof lines)
+                strcat(lines, flood->line);
+        CHECK(plait_read(fd, request, sizeof request) > 0);
+        n = plait_write(fd, flood->begins, strlen(flood->begins));
+        while (n >= 0)
+                n = plait_write(fd, lines, strlen(lines));
+        CHECK_EQUAL(plait_close(fd), 0);
+        return 0;
+}
+
+static int fetch_flood(void *arg)
+{
+        struct flood *flood = arg;
+        PLAIT_GROUP(server, .executor = plait_own_thread());
+
+        flood->listener = listen_here(flood->url);
+        plait_group_start(&server, serve_flood, flood, sizeof *flood);
+        CHECK_EQUAL(flood->client(flood->url), 0);
+        CHECK_EQUAL(plait_group_wait(&server), 0);
+        CHECK_EQUAL(plait_close(flood->listener), 0);
+        return 0;
+}
+
+static int refuse_flood(void *url)
+{
+        expect_failure(url, -EPROTO, "256 KiB of headers");
+        return 0;
+}
+
+TEST(headers_without_end_are_refused)
+{
+        static const char *const begins[] = {"HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"};
+
+        for (int i = 0; i < 2; i++)
+                on_a_thread(fetch_flood, &(struct flood){.begins = begins[i], .line = "X-Line: one of very many\r\n",
+                                                         .client = refuse_flood}, 0);
+}
+
+static int end_flood(void *url)
+{
+        plait_time began = plait_now();
+        PLAIT_WITHIN(200 * PLAIT_MS);
+
+        expect_failure(url, -ETIMEDOUT, "receiving");
+        CHECK(plait_now() - began < 5 * PLAIT_S * (int)test_slower());
+        return 0;
+}
+
+TEST(a_flood_does_not_outlast_the_deadline)
+{
+        static const char begins[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;";
+
+        on_a_thread(fetch_flood, &(struct flood){.begins = begins, .line = "an extension of the chunk, ",
+                                                 .client = end_flood}, 0);
 }
 
 struct raw_failure {
@@ -311,6 +386,9 @@ static int fail_raw(void *arg)
         return 0;
 }
 
+/* The first bytes of what gzip makes, with no NUL among them for the sake of the string: the name of the file, not yet ended. */
+#define GZIP_HEAD "\x1f\x8b\x08\x08\x01\x01\x01\x01\x02\x03"
+
 TEST(each_broken_answer_has_its_code)
 {
         static struct raw_failure failures[] = {
@@ -321,6 +399,11 @@ TEST(each_broken_answer_has_its_code)
                 {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n", false, -ECONNRESET},
                 {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n", false, -EPROTO},
                 {"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 8\r\n\r\nnot gzip", false, -EPROTO},
+                {"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 10\r\n\r\n" GZIP_HEAD, false, -EPROTO},
+                {"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\na\r\n" GZIP_HEAD "\r\n0\r\n\r\n", false,
+                 -EPROTO},
+                {"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 3\r\n\r\nabc", false, -EPROTO},
+                {"HTTP/1.1 200 OK\r\nContent-Encoding: gzip, gzip\r\nContent-Length: 3\r\n\r\nabc", false, -EPROTO},
                 {"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n", false, -EPROTO},
                 {"SSH-2.0-OpenSSH_9.2\r\n", false, -EPROTO},
                 {"HTTP/1.1 302 Found\r\nLocation: ftp://127.0.0.1/\r\nContent-Length: 0\r\n\r\n", false, -EPROTONOSUPPORT},
@@ -410,4 +493,36 @@ TEST(memory_that_is_not_there_fails_the_request_alone, .seconds = 60)
                 FAULT_EACH(kinds[i], 0)
                         plait_ignore(plait_call(plait_own_thread(), fetch_raw, site.url, 0));
         raw_site_close(&site);
+}
+
+/* ---- after fork */
+
+/* Goes on in a child; this process ends as that does. */
+static void become_a_forked_child(void)
+{
+        pid_t child = fork();
+        int status;
+
+        if (child == 0)
+                return;
+        waitpid(child, &status, 0);
+        if (WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT)
+                abort();
+        _exit(0);
+}
+
+TEST_ABORTS(getting_in_a_forked_child, "plait_http_get: used after fork")
+{
+        plait_response response;
+
+        become_a_forked_child();
+        plait_ignore(plait_http_get("http://127.0.0.1/", &response));
+}
+
+TEST_ABORTS(ending_a_response_in_a_forked_child, "plait_response_done: used after fork")
+{
+        plait_response response = {0};
+
+        become_a_forked_child();
+        plait_response_done(&response);
 }

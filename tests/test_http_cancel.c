@@ -22,6 +22,7 @@
 struct wait {
         char url[128];
         char error[120];
+        int status;
 };
 
 static int fetch(void *arg)
@@ -31,6 +32,7 @@ static int fetch(void *arg)
         int rc = plait_http_get(wait->url, &response);
 
         memcpy(wait->error, response.error, sizeof wait->error);
+        wait->status = response.status;
         plait_response_done(&response);
         return rc;
 }
@@ -55,6 +57,7 @@ TEST_ON_ALL_EXECUTORS(a_silent_server_does_not_outlast_the_deadline)
         CHECK_EQUAL(plait_call(test_executor(), fetch_within, &wait, sizeof wait), -ETIMEDOUT);
         CHECK(plait_now() - began >= 50 * PLAIT_MS && plait_now() - began < 5 * PLAIT_S);
         CHECK(strstr(wait.error, "waiting for the answer"));
+        CHECK_EQUAL(wait.status, 0);
         site_close(&site);
 }
 
@@ -127,6 +130,28 @@ TEST_ON_ALL_EXECUTORS(a_cancel_in_the_body_drops_the_connection)
         CHECK_EQUAL(plait_group_wait(&client), 0);
         CHECK_EQUAL(plait_group_wait(&server), 0);
         CHECK(half.end == 0 || half.end == -ECONNRESET);        /* the latter if the client had not read all */
+        CHECK_EQUAL(plait_close(half.listener), 0);
+}
+
+static int fetch_within_long(void *arg)
+{
+        PLAIT_WITHIN(test_slower() * 500 * PLAIT_MS);
+
+        return fetch(arg);
+}
+
+TEST_ON_ALL_EXECUTORS(a_deadline_in_the_body_keeps_the_status)
+{
+        struct half half = {.end = -1};
+        struct wait wait = {.status = -1};
+        PLAIT_GROUP(server, .name = "server");
+
+        half.listener = listen_here(wait.url);
+        plait_group_start(&server, serve_half, &half, sizeof half);
+        CHECK_EQUAL(plait_call(test_executor(), fetch_within_long, &wait, sizeof wait), -ETIMEDOUT);
+        CHECK(strstr(wait.error, "out of time while receiving"));
+        CHECK_EQUAL(wait.status, 200);
+        CHECK_EQUAL(plait_group_wait(&server), 0);
         CHECK_EQUAL(plait_close(half.listener), 0);
 }
 

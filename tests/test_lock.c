@@ -217,3 +217,41 @@ TEST(mixed_strands_share_one_lock_and_one_queue, .seconds = 40)
         CHECK_EQUAL(plait_queue_size(queue), 0);
         plait_queue_free(queue);
 }
+
+struct taker { plait_lock *lock; int rc; bool insists; };
+
+static int take_it(void *arg)
+{
+        struct taker *taker = arg;
+
+        if (taker->insists)
+                plait_lock_acquire(taker->lock);
+        else
+                taker->rc = plait_lock_acquire_or_cancel(taker->lock);
+        if (taker->rc == 0)
+                plait_lock_release(taker->lock);
+        return taker->rc;
+}
+
+/* Of two that were cancelled while they waited, the one that may fail is passed over; the other gets it all the same. */
+TEST_ON_EXECUTORS(a_release_passes_over_who_was_cancelled)
+{
+        plait_lock mine = {0};
+        struct taker takers[2] = {{&mine, 0, false}, {&mine, 0, true}};
+        plait_task *tasks[2];
+        PLAIT_GROUP(group, .executor = test_executor());
+
+        plait_lock_acquire(&mine);
+        for (int i = 0; i < 2; i++) {
+                tasks[i] = plait_group_start(&group, take_it, &takers[i], sizeof takers[i]);
+                test_until_task_parked(tasks[i]);
+        }
+        plait_task_cancel(tasks[0]);
+        plait_task_cancel(tasks[1]);
+        plait_lock_release(&mine);
+        CHECK_EQUAL(plait_group_wait(&group), 0);
+        CHECK_EQUAL(takers[0].rc, -ECANCELED);
+        CHECK_EQUAL(takers[1].rc, 0);
+        CHECK(plait_lock_try(&mine));
+        plait_lock_release(&mine);
+}

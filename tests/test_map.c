@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fault.h"
 #include "tasks.h"
 
 struct item { int in, out; };
@@ -192,6 +193,44 @@ TEST(coroutines_take_256_items_at_once)
         CHECK_EQUAL(most, 256);
 }
 
+static void check_refused(plait_executor *executor, enum fault_kind kind, int error)
+{
+        struct item items[3] = {{0}};
+        int results[3] = {0};
+        plait_failure failure = {.result = 5, .arg = items};
+        plait_map_options options = {.executor = executor, .results = results, .failure = &failure};
+        int rc;
+
+        fault_fail_from(kind, 1, error);
+        rc = plait_map_with(&options, task_never, items, 3, sizeof items[0]);
+        fault_off();
+        CHECK_EQUAL(rc, -error);
+        CHECK_EQUAL(failure.result, -error);
+        CHECK(!failure.arg && !failure.pid && !failure.status);
+        CHECK(strcmp(failure.name, "map") == 0);
+        for (int i = 0; i < 3; i++)
+                CHECK_EQUAL(results[i], -ECANCELED);
+}
+
+TEST(a_map_that_nobody_can_run_says_why)
+{
+        struct { plait_kind kind; enum fault_kind fault; int error; } rows[] = {
+                {PLAIT_PROCESSES, FAULT_alloc, ENOMEM},         /* in the call */
+                {PLAIT_PROCESSES, FAULT_socketpair, EMFILE},    /* no fork server, later */
+        };
+
+        check_refused(plait_own_thread(), FAULT_thread_start, EAGAIN);
+        for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+                plait_executor *executor;
+                plait_executor_options options = {.kind = rows[i].kind, .workers = 1};
+
+                test_note("row %zu", i);
+                CHECK_EQUAL(plait_executor_open(&executor, &options), 0);
+                check_refused(executor, rows[i].fault, rows[i].error);
+                CHECK_EQUAL(plait_executor_close(executor), 0);
+        }
+}
+
 /* ---- cut short */
 
 static int wait_in_item(void *arg)
@@ -217,6 +256,93 @@ TEST_ON_ALL_EXECUTORS(a_maps_time_is_the_whole_maps)
         CHECK_EQUAL(plait_map_with(&options, wait_in_item, items, 50, sizeof items[0]), -ETIMEDOUT);
         for (int i = 0; i < 50; i++)
                 CHECK(results[i] == -ECANCELED && !items[i].out);
+}
+
+/* Computes until its time is long over, and has succeeded nevertheless. */
+static int outlast(void *arg)
+{
+        plait_time over;
+
+        while (plait_cancelled() == 0)
+                ;
+        over = plait_now();
+        while (plait_now() < over + 50 * PLAIT_MS)
+                ;
+        ((struct item *)arg)->out = 1;
+        return 0;
+}
+
+static int outlast_all_but_the_first(void *arg)
+{
+        struct item *item = arg;
+
+        return item->in ? outlast(arg) : 0;
+}
+
+TEST_ON_ALL_EXECUTORS(what_all_succeeded_is_no_time_out)
+{
+        struct item item = {1, 0};
+        int result = 1;
+        plait_failure failure = {.result = 5};
+        plait_map_options options = {.executor = test_executor(), .within = test_slower() * 200 * PLAIT_MS, .results = &result,
+                                     .failure = &failure};
+
+        CHECK_EQUAL(plait_map_with(&options, outlast, &item, 1, sizeof item), 0);
+        CHECK_EQUAL(item.out, 1);
+        CHECK_EQUAL(result, 0);
+        CHECK_EQUAL(failure.result, 0);
+}
+
+/* The one thread of the pool runs both items; a second runner of the map gets no place before the time is over. */
+TEST(nor_is_a_runner_that_found_nothing_left)
+{
+        struct item items[2] = {{0, 0}, {1, 0}};
+        plait_executor *executor;
+        plait_executor_options pool = {.kind = PLAIT_THREADS, .workers = 1};
+        plait_map_options options = {.within = test_slower() * 100 * PLAIT_MS, .limit = 2, .chunk = 1};
+
+        CHECK_EQUAL(plait_executor_open(&executor, &pool), 0);
+        options.executor = executor;
+        CHECK_EQUAL(plait_map_with(&options, outlast_all_but_the_first, items, 2, sizeof items[0]), 0);
+        CHECK_EQUAL(items[1].out, 1);
+        CHECK_EQUAL(plait_executor_close(executor), 0);
+}
+
+struct hogged { plait_executor *executor; plait_time until; int rc, results[2]; };
+
+static int map_beside_a_hog(void *arg)
+{
+        struct hogged *hogged = arg;
+        struct item items[2] = {{0}};
+        plait_map_options options = {.executor = hogged->executor, .within = test_slower() * 100 * PLAIT_MS, .chunk = 1,
+                                     .results = hogged->results};
+
+        hogged->until = plait_now() + test_slower() * 200 * PLAIT_MS;
+        hogged->rc = plait_map_with(&options, wait_in_item, items, 2, sizeof items[0]);
+        return 0;
+}
+
+/* Lets no other strand of its thread see the clock before all is over. */
+static int hog(void *arg)
+{
+        struct hogged *hogged = arg;
+
+        while (plait_now() < hogged->until)
+                ;
+        return 0;
+}
+
+TEST_ON_ALL_EXECUTORS(a_time_out_that_only_the_items_noticed_is_one)
+{
+        struct hogged hogged = {.executor = test_executor()};
+        PLAIT_GROUP(group, .name = "beside");
+
+        plait_group_start(&group, map_beside_a_hog, &hogged, 0);
+        plait_group_start(&group, hog, &hogged, 0);
+        CHECK_EQUAL(plait_group_wait(&group), 0);
+        CHECK_EQUAL(hogged.rc, -ETIMEDOUT);
+        for (int i = 0; i < 2; i++)
+                CHECK(hogged.results[i] == -ETIMEDOUT || hogged.results[i] == -ECANCELED);
 }
 
 static int map_and_wait(void *arg)
@@ -302,6 +428,53 @@ TEST_ON_EXECUTORS(common_is_there_inside_and_only_there)
         CHECK_EQUAL(plait_map_with(&options, look_up, items, 100, sizeof *items), 0);
         CHECK(plait_task_common() == NULL);
         free(items);
+}
+
+static int note_common(void *arg)
+{
+        const int *common = plait_task_common();
+
+        ((struct item *)arg)->out = common ? *common : -1;
+        return 0;
+}
+
+/* What is common to the items of a map and to tasks, all inside the item of another map, and to that item. */
+static int look_inside(void *arg)
+{
+        plait_executor *executors[] = {plait_coroutines(), plait_threads(), plait_own_thread()};
+        struct item inner[2], task = {0}, *item = arg;
+        int common = 7;
+
+        for (int e = 0; e < 3; e++) {
+                plait_map_options options = {.executor = executors[e], .common = &common, .common_size = sizeof common};
+                PLAIT_GROUP(group, .executor = executors[e]);
+
+                CHECK_EQUAL(plait_map_with(&options, note_common, inner, 2, sizeof inner[0]), 0);
+                CHECK(inner[0].out == 7 && inner[1].out == 7);
+                CHECK_EQUAL(plait_map(executors[e], note_common, inner, 2, sizeof inner[0]), 0);
+                CHECK(inner[0].out == -1 && inner[1].out == -1);
+                plait_group_start(&group, note_common, &task, sizeof task);
+                CHECK_EQUAL(plait_group_wait(&group), 0);
+                CHECK_EQUAL(task.out, -1);
+                CHECK_EQUAL(plait_call(executors[e], note_common, &task, sizeof task), 0);
+                CHECK_EQUAL(task.out, -1);
+        }
+        return note_common(item);
+}
+
+TEST_ON_ALL_EXECUTORS(common_belongs_to_the_map_whose_item_asks)
+{
+        struct item items[4] = {{0}};
+        int common = 9;
+        plait_map_options options = {.executor = test_executor(), .common = &common, .common_size = sizeof common};
+
+        CHECK_EQUAL(plait_map_with(&options, look_inside, items, 4, sizeof items[0]), 0);
+        for (int i = 0; i < 4; i++)
+                CHECK_EQUAL(items[i].out, 9);
+        options.common = NULL;
+        CHECK_EQUAL(plait_map_with(&options, look_inside, items, 4, sizeof items[0]), 0);
+        for (int i = 0; i < 4; i++)
+                CHECK_EQUAL(items[i].out, -1);
 }
 
 static int map_inside(void *arg)

@@ -1,9 +1,5 @@
 /* Misuse aborts, with a sentence that names the call. */
 #include <errno.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "tasks.h"
 
@@ -12,6 +8,15 @@ static plait_group threads_group = {.name = "misused"};
 static plait_lock lock;
 static plait_gil gil, other_gil;
 static plait_queue *queue;
+static plait_rlock rlock;
+static plait_rwlock rwlock;
+static plait_condition condition;
+static plait_semaphore semaphore;
+static plait_barrier barrier = {.parties = 2};
+static plait_once once;
+static plait_future future;
+static plait_future_callback callback;
+static plait_local local;
 
 static int call(plait_fn *fn)
 {
@@ -323,43 +328,16 @@ TEST_ABORTS(closing_the_executor_of_ones_task, "plait_executor_close: called by 
         plait_ignore(plait_call(pool, close_own, NULL, 0));
 }
 
-/* ---- fork: the child goes on in this process's place, its own child waits for it to die */
-
-static void become_a_forked_child(void)
+static int leave_a_group_open(void *arg)
 {
-        pid_t child;
-        int status;
+        static plait_group left = {.name = "left"};
 
-        plait_ignore(plait_yield());
-        CHECK_EQUAL(plait_queue_new(&queue, 1, 1, PLAIT_FIFO), 0);
-        child = fork();
-        if (child == 0)
-                return;
-        waitpid(child, &status, 0);
-        if (WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT)
-                abort();
-        _exit(0);
+        (void)arg;
+        plait_group_open(&left);
+        return 0;
 }
 
-#define FORKED(call, statement)                                                                                        \
-        TEST_ABORTS(call##_in_a_forked_child, #call ": used after fork")                                               \
-        {                                                                                                              \
-                char byte = 0;                                                                                         \
-                                                                                                                       \
-                become_a_forked_child();                                                                               \
-                statement;                                                                                             \
-                (void)byte;                                                                                            \
-        }
-
-FORKED(plait_yield, plait_ignore(plait_yield()))
-FORKED(plait_sleep, plait_ignore(plait_sleep(1)))
-FORKED(plait_now, plait_now())
-FORKED(plait_cancelled, plait_cancelled())
-FORKED(plait_group_open, plait_group_open(&group))
-FORKED(plait_lock_acquire, plait_lock_acquire(&lock))
-FORKED(plait_scope_enter, plait_scope_enter(&scope, 1))
-FORKED(plait_queue_put, plait_ignore(plait_queue_put(queue, &byte)))
-FORKED(plait_queue_try_put, plait_queue_try_put(queue, &byte))
-FORKED(plait_queue_try_get, plait_queue_try_get(queue, &byte))
-FORKED(plait_read, plait_ignore((int)plait_read(0, &byte, 1)))
-FORKED(plait_close, plait_close(0))
+TEST_ABORTS(returning_from_a_call_that_may_be_left_with_a_group_open, "plait_call_or_leave: the function returned while")
+{
+        plait_ignore(plait_call_or_leave(plait_own_thread(), leave_a_group_open, NULL, 0));
+}

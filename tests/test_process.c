@@ -6,8 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/spawn.h"
+#include "base/sys.h"
 #include "plait.h"
 #include "test.h"
 
@@ -20,6 +23,35 @@ static int square(void *arg)
         s->is = s->of * s->of;
         s->pid = getpid();
         return 0;
+}
+
+static int wait_for_death(void *arg)
+{
+        (void)arg;
+        return plait_sleep(PLAIT_FOREVER);
+}
+
+/* It is that of the worker: who kills that one, kills the task. */
+TEST(the_pid_is_known_as_soon_as_a_task_has_begun)
+{
+        plait_executor *executors[] = {plait_processes(), plait_own_process()};
+        plait_failure failure;
+
+        for (int i = 0; i < 2; i++) {
+                plait_task *first, *second;
+                pid_t pid;
+                PLAIT_GROUP(group, .executor = executors[i], .limit = 1);
+
+                first = plait_group_start(&group, wait_for_death, NULL, 0);
+                second = plait_group_start(&group, wait_for_death, NULL, 0);
+                while (!(pid = plait_task_pid(first)))
+                        CHECK_EQUAL(plait_yield(), 0);
+                CHECK_EQUAL(plait_task_pid(second), 0);         /* behind the limit */
+                CHECK(pid != getpid() && kill(pid, SIGKILL) == 0);
+                CHECK_EQUAL(plait_group_wait(&group), -EOWNERDEAD);
+                CHECK_EQUAL(plait_group_failures(&group, &failure, 1), 1);
+                CHECK_EQUAL(failure.pid, pid);
+        }
 }
 
 /* ---- there and back */
@@ -85,6 +117,64 @@ TEST(a_task_may_have_no_struct_but_no_pointer)
 
         CHECK_EQUAL(plait_call(plait_processes(), has_no_struct, NULL, 0), 0);
         CHECK_EQUAL(plait_call(plait_processes(), has_no_struct, &number, 0), -EFAULT);
+}
+
+/* Whether it would begin at once or not. */
+TEST(a_post_of_a_function_that_no_file_holds_fails_itself_and_nothing_else)
+{
+        plait_executor *executors[] = {plait_processes(), plait_own_process()};
+        static char code[16];
+        plait_fn *nowhere = (plait_fn *)(uintptr_t)code;
+        int number = 1;
+
+        for (int i = 0; i < 2; i++) {
+                PLAIT_GROUP(group, .executor = executors[i], .limit = 1);
+
+                CHECK_EQUAL(plait_group_post(&group, nowhere, &number, sizeof number), -ENOEXEC);
+                CHECK_EQUAL(plait_group_post(&group, has_no_struct, NULL, 0), 0);
+                CHECK_EQUAL(plait_group_post(&group, nowhere, NULL, 0), -ENOEXEC);
+                CHECK_EQUAL(plait_group_post(&group, NULL, NULL, 0), -EINVAL);
+                CHECK_EQUAL(plait_group_post(&group, has_no_struct, &number, 0), -EFAULT);
+                CHECK_EQUAL(plait_yield(), 0);
+                CHECK_EQUAL(plait_group_wait(&group), 0);
+                CHECK_EQUAL(plait_group_failures(&group, NULL, 0), 0);
+        }
+}
+
+static void note_end(void *value)
+{
+        *(int *)value = 1;
+}
+
+static plait_local inherited = {.end = note_end, .inherited = true};
+
+struct values { bool found; int kept, ended; };
+
+static int look_for_values(void *arg)
+{
+        static int ended;
+        struct values *values = arg;
+
+        values->found = plait_local_get(&inherited) != NULL;
+        values->kept = plait_local_set(&inherited, &ended);
+        values->ended = ended;                  /* that of the task before */
+        return 0;
+}
+
+TEST(strand_local_values_do_not_travel_and_end_in_the_worker)
+{
+        plait_executor_options options = {.kind = PLAIT_PROCESSES, .workers = 1};
+        struct values values = {.found = true};
+        plait_executor *pool;
+
+        CHECK_EQUAL(plait_local_set(&inherited, &values), 0);
+        CHECK_EQUAL(plait_executor_open(&pool, &options), 0);
+        for (int i = 0; i < 2; i++) {
+                CHECK_EQUAL(plait_call(pool, look_for_values, &values, sizeof values), 0);
+                CHECK(!values.found && values.kept == 0 && values.ended == i);
+        }
+        CHECK_EQUAL(plait_executor_close(pool), 0);
+        CHECK_EQUAL(plait_local_set(&inherited, NULL), 0);
 }
 
 TEST(a_function_that_no_file_holds_cannot_be_found)
@@ -227,6 +317,41 @@ TEST(a_task_in_a_worker_starts_groups_of_coroutines_and_threads)
         CHECK_EQUAL(s.is, 280);
 }
 
+/* A program that waits for all its children, or reaps whatever ends, does not meet plait's. */
+TEST(wait_does_not_see_the_fork_server)
+{
+        struct square s = {.of = 7};
+        int status;
+        pid_t child;
+
+        CHECK_EQUAL(plait_call(plait_processes(), square, &s, sizeof s), 0);
+        CHECK(waitpid(-1, &status, WNOHANG) == -1 && errno == ECHILD);
+        child = fork();
+        if (child == 0)
+                _exit(5);
+        CHECK_EQUAL(wait(&status), child);
+        CHECK_EQUAL(status, 5 << 8);
+        CHECK(wait(&status) == -1 && errno == ECHILD);
+}
+
+TEST(a_hidden_program_is_waited_for_by_its_keeper)
+{
+        char *argv[] = {"true", NULL}, *none[] = {"none", NULL};
+        struct plait__spawned spawned;
+        int status;
+
+        CHECK_EQUAL(plait__spawn(&spawned, true, "/bin/true", argv, NULL, 0), 0);
+        CHECK(spawned.pid != spawned.child);
+        CHECK_EQUAL(waitpid(spawned.child, &status, __WALL), spawned.child);
+        CHECK_EQUAL(status, 0);
+        plait__sys.free(spawned.keeper);
+        CHECK_EQUAL(plait__spawn(&spawned, true, "/nowhere/none", none, NULL, 0), -ENOENT);
+        CHECK(waitpid(-1, &status, __WALL | WNOHANG) == -1 && errno == ECHILD);
+        CHECK_EQUAL(plait__spawn(&spawned, false, "/bin/true", argv, NULL, 0), 0);
+        CHECK_EQUAL(spawned.pid, spawned.child);
+        CHECK_EQUAL(wait(&status), spawned.child);
+}
+
 /* ---- cancel and deadline */
 
 static int sleep_long(void *arg)
@@ -305,7 +430,30 @@ TEST(a_task_with_a_deadline_of_its_own_is_cut_short_by_it)
 
         plait_group_start_with(&group, &options, sleep_long, &seen, sizeof seen);
         CHECK_EQUAL(plait_group_wait(&group), -ETIMEDOUT);
+        CHECK_EQUAL(plait_group_failures(&group, NULL, 0), 0);
         CHECK_EQUAL(seen, -ETIMEDOUT);
+}
+
+TEST(a_task_whose_own_time_is_over_at_once_never_runs_and_cancels_nobody)
+{
+        plait_executor *executors[] = {plait_processes(), plait_own_process()};
+
+        for (int e = 0; e < 2; e++) {
+                struct square s = {.of = 7};
+                int never = 1, result = 0;
+                plait_task_options options = {.within = -1};
+                plait_task *task;
+                PLAIT_GROUP(group, .executor = executors[e]);
+
+                task = plait_group_start_with(&group, &options, fail_with_bytes, &never, sizeof never);
+                CHECK_EQUAL(plait_task_wait(task, &result), 0);
+                CHECK_EQUAL(result, -ETIMEDOUT);
+                plait_group_start(&group, square, &s, sizeof s);
+                CHECK_EQUAL(plait_group_wait(&group), -ETIMEDOUT);
+                CHECK_EQUAL(plait_group_failures(&group, NULL, 0), 0);
+                CHECK_EQUAL(never, 1);
+                CHECK_EQUAL(s.is, 49);
+        }
 }
 
 TEST(one_that_does_not_look_is_killed)
@@ -316,6 +464,39 @@ TEST(one_that_does_not_look_is_killed)
         plait_group_start(&group, never_look, &untouched, sizeof untouched);
         CHECK_EQUAL(plait_group_wait(&group), -ETIMEDOUT);
         CHECK_EQUAL(untouched, 0);
+}
+
+/* Its own time counts from when it begins: the one worker has another task until then. */
+TEST(one_that_outlasts_its_own_time_is_killed)
+{
+        plait_executor *executor;
+        plait_executor_options pool = {.kind = PLAIT_PROCESSES, .workers = 1};
+        plait_task_options before = {.within = test_slower() * 100 * PLAIT_MS, .kill_after = 60 * PLAIT_S},
+                           own = {.within = test_slower() * 50 * PLAIT_MS, .kill_after = 10 * PLAIT_MS},
+                           groups = {.within = test_slower() * 50 * PLAIT_MS};
+
+        CHECK_EQUAL(plait_executor_open(&executor, &pool), 0);
+        {
+                int seen = 0, untouched[2] = {0};
+                plait_task *tasks[2];
+                PLAIT_GROUP(group, .executor = executor, .kill_after = PLAIT_MS, .limit = 3);
+
+                plait_group_start_with(&group, &before, sleep_long, &seen, sizeof seen);
+                tasks[0] = plait_group_start_with(&group, &own, never_look, &untouched[0], sizeof untouched[0]);
+                tasks[1] = plait_group_start_with(&group, &groups, never_look, &untouched[1], sizeof untouched[1]);
+                for (int i = 0; i < 2; i++) {
+                        int result = 0;
+
+                        CHECK_EQUAL(plait_task_wait(tasks[i], &result), 0);
+                        CHECK_EQUAL(result, -ETIMEDOUT);
+                        CHECK_EQUAL(plait_task_status(tasks[i]), SIGKILL);
+                        CHECK_EQUAL(untouched[i], 0);
+                }
+                CHECK_EQUAL(plait_group_wait(&group), -ETIMEDOUT);
+                CHECK_EQUAL(plait_group_failures(&group, NULL, 0), 0);
+                CHECK_EQUAL(seen, -ETIMEDOUT);
+        }
+        CHECK_EQUAL(plait_executor_close(executor), 0);
 }
 
 TEST(a_task_is_killed_by_hand)

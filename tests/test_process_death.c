@@ -1,6 +1,9 @@
 /* Workers that die: what the task, its siblings and the pool come to know of it. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/sys.h"
 #include "plait.h"
 #include "test.h"
 
@@ -137,6 +141,192 @@ TEST(workers_that_die_before_they_are_ready_fail_the_task)
         CHECK_EQUAL(plait_executor_close(executor), 0);
 }
 
+/* ---- running again */
+
+enum then { SUCCEED, FAIL, DIE, WAIT, SPIN, OUTLAST_AND_DIE };
+
+/* Adds a byte to its file; dies if that was one of the first so many; else does what it is to. */
+struct again { char path[40]; int deaths; enum then then; int touched; };
+
+static long runs_of(const struct again *again)
+{
+        int fd = open(again->path, O_RDONLY | O_CLOEXEC);
+        long size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+
+        if (fd >= 0)
+                close(fd);
+        return size;
+}
+
+static int run_of_many(void *arg)
+{
+        struct again *again = arg;
+        int fd = open(again->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+
+        if (fd < 0 || write(fd, "x", 1) != 1)
+                return -EIO;
+        close(fd);
+        again->touched++;
+        if (runs_of(again) <= again->deaths || again->then == DIE)
+                raise(SIGKILL);
+        while (again->then == SPIN)
+                ;
+        while (again->then == OUTLAST_AND_DIE)
+                if (plait_cancelled() < 0)
+                        raise(SIGKILL);
+        return again->then == FAIL ? -EDOM : again->then == WAIT ? plait_sleep(PLAIT_FOREVER) : 7;
+}
+
+static struct again again_with(int deaths, enum then then)
+{
+        struct again again = {.deaths = deaths, .then = then};
+
+        snprintf(again.path, sizeof again.path, "/tmp/plait-again-%d", (int)getpid());
+        unlink(again.path);
+        return again;
+}
+
+static plait_executor *(*const in_processes[])(void) = {plait_processes, plait_own_process};
+
+TEST(a_task_may_be_tried_again_when_its_worker_dies)
+{
+        for (int e = 0; e < 2; e++) {
+                struct again again = again_with(2, SUCCEED);
+                plait_task_options options = {.retries = 2};
+                PLAIT_GROUP(group, .executor = in_processes[e]());
+                plait_task *task = plait_group_start_with(&group, &options, run_of_many, &again, sizeof again);
+                int result = 0;
+
+                CHECK_EQUAL(plait_task_wait(task, &result), 0);
+                CHECK_EQUAL(result, 7);
+                CHECK_EQUAL(plait_task_status(task), 0);
+                CHECK_EQUAL(plait_group_wait(&group), 0);
+                CHECK_EQUAL(plait_group_failures(&group, NULL, 0), 0);
+                CHECK_EQUAL(again.touched, 1);          /* the struct is that of the last run */
+                CHECK_EQUAL(runs_of(&again), 3);
+                unlink(again.path);
+        }
+}
+
+TEST(when_all_tries_are_used_up_the_last_death_is_told)
+{
+        for (int e = 0; e < 2; e++) {
+                struct again again = again_with(0, DIE);
+                plait_failure failure;
+                plait_task_options options = {.retries = 2};
+                PLAIT_GROUP(group, .executor = in_processes[e]());
+
+                plait_group_start_with(&group, &options, run_of_many, &again, sizeof again);
+                CHECK_EQUAL(plait_group_wait(&group), -EOWNERDEAD);
+                CHECK_EQUAL(plait_group_failures(&group, &failure, 1), 1);
+                CHECK_EQUAL(failure.status, SIGKILL);
+                CHECK(failure.pid > 0);
+                CHECK_EQUAL(again.touched, 0);
+                CHECK_EQUAL(runs_of(&again), 3);
+                unlink(again.path);
+        }
+}
+
+TEST(an_ordinary_failure_is_not_tried_again)
+{
+        struct again again = again_with(1, FAIL);
+        plait_task_options options = {.retries = 5};
+        PLAIT_GROUP(group, .executor = plait_processes());
+
+        plait_group_start_with(&group, &options, run_of_many, &again, sizeof again);
+        CHECK_EQUAL(plait_group_wait(&group), -EDOM);
+        CHECK_EQUAL(runs_of(&again), 2);
+        unlink(again.path);
+}
+
+static void wait_for_runs(const struct again *again, long runs)
+{
+        while (runs_of(again) < runs)
+                CHECK_EQUAL(plait_sleep(PLAIT_MS), 0);
+}
+
+TEST(what_plait_has_killed_is_not_tried_again)
+{
+        struct again again = again_with(1, SPIN);
+        plait_task_options options = {.retries = 5};
+        PLAIT_GROUP(group, .executor = plait_processes(), .keep_going = true, .kill_after = PLAIT_MS);
+        plait_task *task = plait_group_start_with(&group, &options, run_of_many, &again, sizeof again);
+        int result = 0;
+
+        wait_for_runs(&again, 2);
+        CHECK_EQUAL(plait_task_kill(task), 0);
+        CHECK_EQUAL(plait_task_wait(task, &result), 0);
+        CHECK_EQUAL(result, -ECANCELED);
+        CHECK_EQUAL(plait_task_status(task), SIGKILL);
+        CHECK_EQUAL(runs_of(&again), 2);
+
+        options.within = test_slower() * 100 * PLAIT_MS;
+        again = again_with(0, SPIN);
+        task = plait_group_start_with(&group, &options, run_of_many, &again, sizeof again);
+        CHECK_EQUAL(plait_task_wait(task, &result), 0);
+        CHECK_EQUAL(result, -ETIMEDOUT);
+        CHECK_EQUAL(runs_of(&again), 1);
+
+        again = again_with(0, WAIT);
+        options.within = 0;
+        task = plait_group_start_with(&group, &options, run_of_many, &again, sizeof again);
+        wait_for_runs(&again, 1);
+        plait_task_cancel(task);
+        CHECK_EQUAL(plait_task_wait(task, &result), 0);
+        CHECK_EQUAL(result, -ECANCELED);
+        CHECK_EQUAL(runs_of(&again), 1);
+        CHECK_EQUAL(plait_group_wait(&group), -ETIMEDOUT);
+        CHECK_EQUAL(plait_group_failures(&group, NULL, 0), 0);
+        unlink(again.path);
+}
+
+TEST(nor_is_what_is_out_of_time_and_all_tries_have_one_time)
+{
+        struct again again = again_with(0, OUTLAST_AND_DIE);
+        plait_task_options options = {.retries = 5, .within = test_slower() * 100 * PLAIT_MS};
+        PLAIT_GROUP(group, .executor = plait_processes(), .keep_going = true);
+        plait_task *task = plait_group_start_with(&group, &options, run_of_many, &again, sizeof again);
+        int result = 0;
+
+        CHECK_EQUAL(plait_task_wait(task, &result), 0);
+        CHECK_EQUAL(result, -EOWNERDEAD);
+        CHECK_EQUAL(runs_of(&again), 1);
+        again = again_with(1, WAIT);
+        task = plait_group_start_with(&group, &options, run_of_many, &again, sizeof again);
+        CHECK_EQUAL(plait_task_wait(task, &result), 0);
+        CHECK_EQUAL(result, -ETIMEDOUT);
+        CHECK_EQUAL(runs_of(&again), 2);
+        CHECK_EQUAL(plait_group_wait(&group), -EOWNERDEAD);
+        CHECK_EQUAL(plait_group_failures(&group, NULL, 0), 1);
+        unlink(again.path);
+}
+
+TEST(a_pool_that_is_closed_at_once_tries_nothing_again)
+{
+        plait_executor *executor;
+        plait_executor_options pool = {.kind = PLAIT_PROCESSES, .workers = 2};
+        plait_task_options options = {.retries = UINT_MAX};
+        struct again again = again_with(0, DIE);
+        int rc;
+
+        CHECK_EQUAL(plait_executor_open(&executor, &pool), 0);
+        {
+                PLAIT_GROUP(group, .executor = executor, .keep_going = true);
+
+                for (int i = 0; i < 5; i++)
+                        plait_group_start_with(&group, &options, run_of_many, &again, sizeof again);
+                wait_for_runs(&again, 20);
+                {
+                        PLAIT_WITHIN(PLAIT_MS);
+
+                        CHECK_EQUAL(plait_executor_close(executor), -ETIMEDOUT);
+                }
+                rc = plait_group_wait(&group);
+                CHECK(rc == -EOWNERDEAD || rc == -ECANCELED);
+        }
+        unlink(again.path);
+}
+
 /* ---- killing from outside */
 
 /* Processes whose parent is `parent`. */
@@ -155,23 +345,37 @@ static int children_of(pid_t parent, pid_t *ret, int max)
         return count;
 }
 
-static pid_t server_of(pid_t pid)
+static bool first_line_is(pid_t pid, const char *file_name, const char *expected)
 {
-        pid_t pids[16], found = 0;
-        char path[64], name[16];
+        char path[64], line[32] = "";
+        FILE *file;
+
+        snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, file_name);
+        file = fopen(path, "re");
+        if (!file)
+                return false;
+        if (fgets(line, sizeof line, file))
+                line[strcspn(line, "\n")] = 0;
+        fclose(file);
+        return strcmp(line, expected) == 0;
+}
+
+/* The process that stands between a program and its fork server, so that wait() does not see that. */
+static pid_t keeper_of(pid_t pid)
+{
+        pid_t pids[16];
         int count = children_of(pid, pids, 16);
 
-        for (int i = 0; i < count && !found; i++) {
-                FILE *file;
+        while (count > 0 && !first_line_is(pids[count - 1], "comm", "plait-keeper"))
+                count--;
+        return count > 0 ? pids[count - 1] : 0;
+}
 
-                snprintf(path, sizeof path, "/proc/%d/cmdline", (int)pids[i]);
-                file = fopen(path, "re");
-                if (file && fgets(name, sizeof name, file) && strcmp(name, "plait-worker") == 0)
-                        found = pids[i];
-                if (file)
-                        fclose(file);
-        }
-        return found;
+static pid_t server_of(pid_t pid)
+{
+        pid_t keeper = keeper_of(pid), server;
+
+        return keeper && children_of(keeper, &server, 1) == 1 && first_line_is(server, "cmdline", "plait-worker") ? server : 0;
 }
 
 static int slow_add(void *arg)
@@ -210,6 +414,31 @@ TEST(the_death_of_the_fork_server_is_survived)
         plait_ignore(plait_group_wait(&group));
 }
 
+/* The server of a keeper that has died ends when it is needed next, and the pool gets another. */
+TEST(the_death_of_the_keeper_is_survived)
+{
+        int number = 1;
+
+        CHECK_EQUAL(plait_call(plait_own_process(), add_one, &number, sizeof number), 0);
+        CHECK(keeper_of(getpid()));
+        kill(keeper_of(getpid()), SIGKILL);
+        CHECK_EQUAL(plait_call(plait_own_process(), add_one, &number, sizeof number), 0);
+        CHECK_EQUAL(number, 3);
+}
+
+/* Until the process, which need not be a child of this one, has ended. */
+static void wait_for_death(pid_t pid)
+{
+        struct pollfd end = {.fd = (int)plait__sys.pidfd_open(pid, 0), .events = POLLIN};
+
+        if (end.fd < 0) {
+                CHECK_EQUAL(end.fd, -ESRCH);    /* it is gone, and reaped */
+                return;
+        }
+        CHECK_EQUAL(poll(&end, 1, 10000), 1);
+        close(end.fd);
+}
+
 struct killer { _Atomic bool stop; int kills; };
 
 static void *kill_workers(void *arg)
@@ -222,11 +451,16 @@ static void *kill_workers(void *arg)
                 pid_t server = server_of(getpid());
                 int count = server ? children_of(server, pids, 16) : 0;
 
-                if (count) {
-                        seed = seed * 1103515245 + 12345;
-                        killer->kills += kill(pids[(seed >> 16) % (unsigned)count], SIGKILL) == 0;
-                }
-                usleep(200);
+                pid_t victim;
+
+                if (!count)
+                        continue;
+                seed = seed * 1103515245 + 12345;
+                victim = pids[(seed >> 16) % (unsigned)count];
+                if (kill(victim, SIGKILL) < 0)
+                        continue;
+                killer->kills++;
+                wait_for_death(victim);
         }
         return NULL;
 }
@@ -288,21 +522,6 @@ TEST(an_item_may_be_tried_again_when_its_worker_dies, .seconds = 60)
 
 /* ---- the parent */
 
-static bool gone(pid_t pid)
-{
-        char path[64], line[256] = "";
-        FILE *file;
-
-        snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-        file = fopen(path, "re");
-        if (!file)
-                return true;
-        if (!fgets(line, sizeof line, file))
-                line[0] = 0;
-        fclose(file);
-        return !line[0] || strstr(line, ") Z ");
-}
-
 static int tell_pid_and_hang(void *arg)
 {
         int fd = *(int *)arg;
@@ -326,6 +545,7 @@ TEST(nothing_is_left_when_the_program_is_killed, .once = true)
         if (child == 0) {
                 int number = 0;
 
+                test_forked();
                 dup2(ends[1], 1);
                 plait_ignore(plait_call(plait_processes(), tell_pid_and_hang, &number, sizeof number));
                 _exit(1);
@@ -337,8 +557,6 @@ TEST(nothing_is_left_when_the_program_is_killed, .once = true)
         CHECK(server);
         kill(child, SIGKILL);
         waitpid(child, NULL, 0);
-        for (int i = 0; i < 1000 && !(gone(worker) && gone(server)); i++)
-                usleep(10000);
-        CHECK(gone(worker));
-        CHECK(gone(server));
+        wait_for_death(worker);
+        wait_for_death(server);
 }

@@ -2,6 +2,9 @@
  * is good for the next task. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "fault.h"
 #include "plait.h"
@@ -29,6 +32,32 @@ static void use_pool(void)
         for (int i = 0; i < 20; i++)
                 CHECK(rc < 0 ? numbers[i] == 0 || numbers[i] == 1 : numbers[i] == 1);
         CHECK_EQUAL(plait_executor_close(executor), 0);
+}
+
+/* Once: the path of the program is looked for until it was found. */
+TEST(without_descriptors_that_is_the_reason, .once = true)
+{
+        int number = 1, fds[64], count = 0;
+        struct rlimit limit, few;
+        plait_executor *executor;
+        plait_executor_options options = {.kind = PLAIT_PROCESSES};
+
+        CHECK_EQUAL(getrlimit(RLIMIT_NOFILE, &limit), 0);
+        few = limit;
+        few.rlim_cur = 60;
+        CHECK_EQUAL(setrlimit(RLIMIT_NOFILE, &few), 0);
+        while (count < 64 && (fds[count] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
+                count++;
+        CHECK_EQUAL(plait_executor_open(&executor, &options), -EMFILE);
+        CHECK_EQUAL(plait_call(plait_processes(), add_one, &number, sizeof number), -EMFILE);
+        CHECK_EQUAL(plait_call(plait_own_process(), add_one, &number, sizeof number), -EMFILE);
+        CHECK_EQUAL(plait_map(plait_processes(), add_one, &number, 1, sizeof number), -EMFILE);
+        CHECK_EQUAL(number, 1);
+        while (count)
+                close(fds[--count]);
+        CHECK_EQUAL(plait_call(plait_processes(), add_one, &number, sizeof number), 0);
+        CHECK_EQUAL(number, 2);
+        CHECK_EQUAL(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
 static void fail_each(enum fault_kind kind)

@@ -487,3 +487,33 @@ TEST(free_takes_null_and_items)
         plait_queue_free(queue);
         plait_queue_free(NULL);
 }
+
+static int get_item(void *arg)
+{
+        struct { plait_queue *queue; int item; } *getter = arg;
+
+        return plait_queue_get(getter->queue, &getter->item);
+}
+
+/* Cancelled is cancelled, also before it has run to see it: the item is the next one's. */
+TEST_ON_EXECUTORS(an_item_is_not_handed_to_a_getter_that_was_cancelled)
+{
+        struct { plait_queue *queue; int item; } getters[2] = {{NULL, 0}, {NULL, 0}};
+        plait_task *tasks[2];
+        plait_queue *queue;
+        int item = 5;
+        PLAIT_GROUP(group, .executor = test_executor());
+
+        CHECK_EQUAL(plait_queue_new(&queue, sizeof item, 1, PLAIT_FIFO), 0);
+        for (int i = 0; i < 2; i++) {
+                getters[i].queue = queue;
+                tasks[i] = plait_group_start(&group, get_item, &getters[i], sizeof getters[i]);
+                test_until_task_parked(tasks[i]);
+        }
+        plait_task_cancel(tasks[0]);
+        CHECK_EQUAL(plait_queue_try_put(queue, &item), 0);
+        CHECK_EQUAL(plait_group_wait(&group), 0);
+        CHECK_EQUAL(getters[0].item, 0);
+        CHECK_EQUAL(getters[1].item, 5);
+        plait_queue_free(queue);
+}

@@ -180,6 +180,7 @@ static int in_child(void (*body)(void), char *words, size_t size)
         pid_t child = fork();
 
         if (child == 0) {
+                test_forked();
                 setrlimit(RLIMIT_CORE, &no_core);
                 dup2(file, 2);
                 body();
@@ -214,6 +215,75 @@ static void overflow_in_a_task(void)
         PLAIT_GROUP(group, .name = "crew");
 
         plait_group_start_with(&group, &options, overflow, NULL, 0);
+        plait_ignore(plait_group_wait(&group));
+}
+
+/* As a frame with an array of `size` bytes whose lowest is touched first. */
+static int touch_low_end(void *arg)
+{
+        size_t size = *(size_t *)arg;
+        volatile char *array = __builtin_alloca(size);
+
+        array[0] = 1;
+        return array[0] - 1;
+}
+
+/* On the first stack of all, below which no address was ever given out. */
+static void overflow_in_one_step(void)
+{
+        plait_task_options options = {.name = "leaper"};
+        size_t size = 100000;
+        PLAIT_GROUP(group, .name = "crew");
+
+        plait_group_start_with(&group, &options, touch_low_end, &size, sizeof size);
+        plait_ignore(plait_group_wait(&group));
+}
+
+/* To the middle of the next lower guard: that of another task. */
+static int touch_next_guard(void *arg)
+{
+        char *here = __builtin_frame_address(0);
+        size_t size;
+        void *bottom;
+
+        (void)arg;
+        plait__stack_top(plait__loop_here->current->stack, &bottom);
+        size = (size_t)(here - (char *)bottom) + ((size_t)1 << PLAIT__STACK_SHIFT) + PLAIT__STACK_GUARD / 2;
+        return touch_low_end(&size);
+}
+
+static void overflow_into_the_next_guard(void)
+{
+        plait_task_options options = {.name = "leaper"};
+        PLAIT_GROUP(group, .name = "crew");
+
+        plait_group_start(&group, task_wait, NULL, 0);
+        plait_group_start_with(&group, &options, touch_next_guard, NULL, 0);
+        plait_ignore(plait_group_wait(&group));
+}
+
+static int yield_once(void *arg)
+{
+        (void)arg;
+        return plait_yield();
+}
+
+static int yield_and_leap(void *arg)
+{
+        plait_ignore(plait_yield());
+        plait_ignore(plait_yield());
+        return touch_next_guard(arg);
+}
+
+/* Likewise, but the task whose guard it is has ended. */
+static void overflow_into_a_free_stack(void)
+{
+        plait_task_options options = {.name = "leaper"};
+        PLAIT_GROUP(group, .name = "crew");
+
+        plait_group_start(&group, yield_once, NULL, 0);
+        plait_group_start(&group, yield_once, NULL, 0);
+        plait_group_start_with(&group, &options, yield_and_leap, NULL, 0);
         plait_ignore(plait_group_wait(&group));
 }
 
@@ -318,6 +388,36 @@ TEST(an_overflow_of_a_task_without_a_name_tells_its_group)
         CHECK(strstr(words, "stack overflow in task 'crew'"));
 }
 
+static void check_leap(void (*body)(void))
+{
+        char words[4096];
+        int status;
+
+        status = in_child(body, words, sizeof words);
+        test_note("%#x %s", (unsigned)status, words);
+        CHECK(WIFSIGNALED(status) && (WTERMSIG(status) == SIGSEGV || WTERMSIG(status) == SIGBUS));
+        CHECK(strstr(words, "stack overflow in task 'leaper': "));
+        CHECK(strstr(words, " bytes below the end of the 48 KiB that it has"));
+}
+
+TEST(a_frame_larger_than_the_guard_is_reported)
+{
+        SKIP_SANITIZERS;
+        check_leap(overflow_in_one_step);
+}
+
+TEST(a_frame_that_reaches_anothers_guard_is_its_own_tasks_overflow)
+{
+        SKIP_SANITIZERS;
+        check_leap(overflow_into_the_next_guard);
+}
+
+TEST(a_frame_that_reaches_the_guard_of_a_free_stack_is_its_own_tasks_overflow)
+{
+        SKIP_SANITIZERS;
+        check_leap(overflow_into_a_free_stack);
+}
+
 TEST(mprotect_guards_where_the_advice_is_not_known)
 {
         char words[4096];
@@ -356,6 +456,52 @@ static void segfault_elsewhere(void)
 
         plait_ignore(plait_call(plait_coroutines(), task_return, NULL, 0));
         *(volatile int *)nowhere = 1;
+}
+
+static struct plait__stack *someones;
+
+static int touch_someones_guard(void *arg)
+{
+        void *bottom;
+
+        (void)arg;
+        plait__stack_top(someones, &bottom);
+        *((volatile char *)bottom - 1) = 1;
+        return 0;
+}
+
+static void segfault_in_anothers_guard(void)
+{
+        struct plait__stack *stacks[2];
+        PLAIT_GROUP(group, .name = "crew");
+
+        plait_group_start(&group, park_on_stack, &stacks[0], sizeof stacks[0]);
+        plait_group_start(&group, park_on_stack, &stacks[1], sizeof stacks[1]);
+        plait_ignore(plait_yield());
+        someones = stacks[1];
+        plait_group_start(&group, touch_someones_guard, NULL, 0);
+        plait_ignore(plait_group_wait(&group));
+}
+
+static void segfault_in_a_guard_from_main(void)
+{
+        CHECK_EQUAL(plait_call(plait_coroutines(), tell_stack, &someones, sizeof someones), 0);
+        touch_someones_guard(NULL);
+}
+
+TEST(a_stray_pointer_into_a_guard_is_not_called_an_overflow)
+{
+        void (*bodies[])(void) = {segfault_in_anothers_guard, segfault_in_a_guard_from_main};
+        char words[4096];
+        int status;
+
+        SKIP_SANITIZERS;
+        for (int i = 0; i < 2; i++) {
+                status = in_child(bodies[i], words, sizeof words);
+                test_note("%#x %s", (unsigned)status, words);
+                CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+                CHECK(!strstr(words, "plait"));
+        }
 }
 
 TEST(a_segmentation_fault_elsewhere_is_not_called_an_overflow)

@@ -51,6 +51,116 @@ TEST(every_call_takes_the_task_of_a_start_that_failed)
         CHECK_EQUAL(result, -ENOMEM);
 }
 
+/* ---- strands outside the group */
+
+static int wait_event_and_return(void *arg)
+{
+        int rc = plait_event_wait(arg);
+
+        return rc < 0 ? rc : 7;
+}
+
+struct outsider { plait_task *task; int result; };
+
+static int wait_outside(void *arg)
+{
+        struct outsider *outsider = arg;
+
+        return plait_task_wait(outsider->task, &outsider->result);
+}
+
+/* The group's memory is something else by the time that the outsider runs. */
+TEST_ON_EXECUTORS(a_wait_from_outside_outlasts_the_group)
+{
+        plait_group group = {.executor = test_executor()};
+        bool detached[] = {false, true};
+
+        for (int i = 0; i < 2; i++) {
+                plait_event event = {{0}};
+                struct outsider outsiders[3] = {{NULL, 0}};
+                PLAIT_GROUP(others, .keep_going = true);
+
+                group = (plait_group){.executor = test_executor(), .detached = detached[i]};
+                plait_group_open(&group);
+                outsiders[0].task = outsiders[1].task = outsiders[2].task = plait_group_start(&group, wait_event_and_return, &event, 0);
+                for (int k = 0; k < 3; k++)
+                        plait_group_start(&others, wait_outside, &outsiders[k], sizeof outsiders[k]);
+                test_until_parked(&others);
+                plait_event_set(&event);
+                CHECK_EQUAL(plait_group_wait(&group), 0);
+                plait_group_done(&group);
+                memset(&group, 0x55, sizeof group);
+                CHECK_EQUAL(plait_group_wait(&others), 0);
+                for (int k = 0; k < 3; k++)
+                        CHECK_EQUAL(outsiders[k].result, 7);
+        }
+}
+
+static int wait_outside_a_little(void *arg)
+{
+        struct outsider *outsider = arg;
+        PLAIT_WITHIN(PLAIT_MS);
+
+        CHECK_EQUAL(plait_task_wait(outsider->task, &outsider->result), -ETIMEDOUT);
+        return 0;
+}
+
+TEST_ON_EXECUTORS(a_wait_from_outside_can_be_cut_short)
+{
+        plait_event event = {{0}};
+        struct outsider outsider = {NULL, 5};
+        PLAIT_GROUP(group, .executor = test_executor());
+
+        outsider.task = plait_group_start(&group, wait_event_and_return, &event, 0);
+        {
+                PLAIT_GROUP(others, .keep_going = true);
+
+                plait_group_start(&others, wait_outside_a_little, &outsider, sizeof outsider);
+                CHECK_EQUAL(plait_group_wait(&others), 0);
+        }
+        CHECK_EQUAL(outsider.result, 5);
+        plait_event_set(&event);
+        CHECK_EQUAL(plait_group_wait(&group), 0);
+}
+
+/* On threads of their own, while the group ends as soon as it can. */
+TEST_ON_EXECUTORS(waits_from_other_threads_meet_the_end_of_the_group)
+{
+        for (int i = 0; i < (test_slower() > 1 ? 50 : 300); i++) {
+                plait_event event = {{0}};
+                struct outsider outsiders[2] = {{NULL, 0}};
+                plait_task *waits[2];
+                PLAIT_GROUP(others, .executor = plait_own_thread(), .keep_going = true);
+
+                {
+                        PLAIT_GROUP(group, .executor = test_executor());
+
+                        outsiders[0].task = outsiders[1].task = plait_group_start(&group, wait_event_and_return, &event, 0);
+                        for (int k = 0; k < 2; k++)
+                                waits[k] = plait_group_start(&others, wait_outside, &outsiders[k], sizeof outsiders[k]);
+                        for (int k = 0; k < 2; k++)
+                                test_until_task_parked(waits[k]);
+                        plait_event_set(&event);
+                        CHECK_EQUAL(plait_group_wait(&group), 0);
+                }
+                CHECK_EQUAL(plait_group_wait(&others), 0);
+                for (int k = 0; k < 2; k++)
+                        CHECK_EQUAL(outsiders[k].result, 7);
+        }
+}
+
+TEST_ABORTS(waiting_for_a_task_whose_group_has_ended, "plait_task_wait: the task is gone: its group has ended")
+{
+        plait_task *task;
+        PLAIT_GROUP(group, .executor = plait_threads());
+
+        task = plait_group_start(&group, task_return, NULL, 0);
+        CHECK_EQUAL(plait_group_wait(&group), 0);
+        plait_ignore(plait_task_wait(task, NULL));
+}
+
+/* ---- cancel and kill */
+
 TEST_ON_EXECUTORS(a_coroutine_or_thread_cannot_be_killed)
 {
         plait_event event = {{0}};

@@ -81,3 +81,34 @@ TEST(a_row_that_is_not_there_does_not_win)
         CHECK_EQUAL(best(&block), COROUTINES);
         CHECK_EQUAL((int)speedup(&block, THREADS), 100);
 }
+
+TEST(without_a_serial_run_nothing_is_compared)
+{
+        struct block block = io_block();
+
+        block.rows[SERIAL] = (struct figures){false, 0, 0, 0, 0};
+        CHECK_EQUAL(best(&block), COROUTINES);
+        CHECK_EQUAL((int)speedup(&block, THREADS), 0);
+        check_says(&block, "coroutines suited it best, with 0.100 s and 8 MB");
+        check_says(&block, "one at a time did not succeed");
+}
+
+TEST(where_nothing_was_measured_the_sentence_says_so)
+{
+        struct block block = {.name = "io", .title = "I/O"};
+
+        CHECK_EQUAL(best(&block), APPROACHES);
+        check_says(&block, "Nothing was measured");
+}
+
+TEST(figures_of_a_busy_machine_are_called_rough)
+{
+        struct block block = io_block();
+        char sentence[512];
+
+        block.rows[SERIAL].queued_s = 2;
+        check_says(&block, "20 % of the run one at a time: these figures are rough.");
+        block.rows[SERIAL].queued_s = 0.5;
+        verdict(&block, sentence, sizeof sentence);
+        CHECK(!strstr(sentence, "rough"));
+}

@@ -6,8 +6,9 @@
  * Waiting. A call marked PLAIT_WAITS may park: the strand stops, its thread runs its other coroutines, on main() too,
  * or sleeps. Hold no pthread mutex across such a call: another coroutine of the thread may want it, and then neither
  * goes on. A call without the mark neither parks nor looks at deadline and cancel. The exceptions park, cannot fail
- * and are not cancelled: plait_lock_acquire(), plait_gil_acquire(), plait_gil_checkpoint(), plait_group_done(), and
- * the end of a block that holds an open PLAIT_GROUP.
+ * and are not cancelled: plait_lock_acquire(), plait_rlock_acquire(), plait_rwlock_acquire_read() and _write(),
+ * PLAIT_LOCKED, plait_gil_acquire(), plait_gil_checkpoint(), plait_group_done(), and the end of a block that holds an
+ * open PLAIT_GROUP.
  *
  * Deadline and cancel. They belong to groups and scopes (plait/group.h, plait/scope.h), not to calls. Every
  * PLAIT_WAITS call looks at those around it when it is entered, before it has any effect, and while it is parked; it
@@ -20,8 +21,10 @@
  * made it. Not to be used: pthread_exit() and pthread_cancel() in a task, longjmp() from one strand to another.
  *
  * Misuse, such as releasing a lock that is not held, is a bug and not an error: the process aborts with one sentence
- * on standard error that names the call. No call may be made from a signal handler. In a child made by fork(), until
- * it calls exec, every call aborts with "used after fork". Otherwise the library does not print, log or exit.
+ * on standard error that names the call. No call may be made from a signal handler. In a child made by fork() of a
+ * process in which a strand had used plait (a daemon forks before), until it calls exec, every call but plait_ignore()
+ * aborts with "used after fork"; the end of a block that holds a PLAIT_GROUP, PLAIT_WITHIN or PLAIT_SHIELD does nothing
+ * there. Otherwise the library does not print, log or exit.
  *
  * All headers compile as C11 and as C++17, without feature macros. In C++ options stand in field order. */
 #ifndef PLAIT_BASE_H
@@ -38,12 +41,15 @@
  * or not it had to wait, and its result must be used: see plait_ignore(). */
 #define PLAIT_WAITS __attribute__((visibility("default"), warn_unused_result))
 
-/* Not for use: the initialiser that C++ wants on the members of an options struct. */
+/* Not for use: the initialiser that C++ wants on the members of an options struct, and names for what a declaration macro
+ * declares. */
 #ifdef __cplusplus
 #define PLAIT__ZERO = {}
 #else
 #define PLAIT__ZERO
 #endif
+#define PLAIT__PASTE(a, b) a##b
+#define PLAIT__NAME(a, b) PLAIT__PASTE(a, b)
 
 #ifdef __cplusplus
 extern "C" {

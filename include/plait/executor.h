@@ -13,8 +13,11 @@
  * Coroutines. Tasks of a group begin in the order they were started, after the starter parks. A coroutine has a stack
  * of its own: by default 64 KiB of address space, the lowest 16 KiB of it a guard, so 48 KiB to use. Memory is taken as
  * it is touched; under RLIMIT_AS a quarter of the limit is set aside for such stacks, and a coroutine for which none is
- * left fails with -ENOMEM. A stack that overflows into the guard is reported on standard error with the task's name, and the
- * process dies of the signal.
+ * left fails with -ENOMEM. A stack that overflows is reported on standard error with the task's name, and the process
+ * dies of the signal. That is sure as long as no frame is larger than the guard: a function with an array of more than
+ * 16 KiB can step over it, and what it then writes may be the stack of another task, without a fault. Where such
+ * functions are, compile them with -fstack-clash-protection (gcc, clang): it touches a large frame page by page, from
+ * the top, so the guard is always met.
  *
  * Threads. The `workers` of a pool bound how many tasks begin to compute at once. A task that parks gives up its
  * place, and the pool starts another thread when work waits and none is idle, up to `threads_max`; a parked task that
@@ -35,8 +38,15 @@
  *   -ECANCELED     plait killed it, `kill_after` a cancel, or for plait_task_kill()
  *
  * An ordinary failure, a negative result, brings its struct back like a success. Inside a worker plait_processes() is
- * a pool of that worker's own, of one worker. A program in which plait cannot start itself again (libplait brought in
- * by dlopen(), or a setuid program) gets -ENOTSUP from each task for processes.
+ * a pool of that worker's own, of one worker.
+ *
+ * A pool that has workers has two processes more: the fork server, whose children they are, and between it and the
+ * program a keeper. So a wait() or waitpid(-1) of the program's own meets none of plait's processes, nor is SIGCHLD sent
+ * for them; with __WALL, and under valgrind, it sees one child, and to take that one's status does no harm. The keeper
+ * has the program's memory in common with it: who adds up the memory of processes must leave it out.
+ *
+ * A program in which plait cannot start itself again (libplait brought in by dlopen(), a setuid program, or one for
+ * another processor that runs under qemu-user) gets -ENOTSUP from each task for processes.
  *
  * At exit() nothing is waited for: threads stop with the process, workers are ended. */
 #ifndef PLAIT_EXECUTOR_H
@@ -72,7 +82,7 @@ PLAIT_API plait_executor *plait_own_process(void);
 
 /* What an executor that is opened consists of. */
 typedef enum {
-        PLAIT_COROUTINES = 1,           /* the loop of the thread that opens the group, with a stack size of its own */
+        PLAIT_COROUTINES = 1,           /* on `workers` loops */
         PLAIT_THREADS,
         PLAIT_PROCESSES
 } plait_kind;
@@ -92,19 +102,21 @@ typedef struct plait_executor_options {
         plait_kind kind PLAIT__ZERO;    /* has no default */
 
         /* Threads that compute, or processes. 0: as many as this process may use processors, by its affinity and its
-         * cgroup's quota, at least 1. Coroutines: 1; more are -ENOTSUP. */
+         * cgroup's quota, at least 1. Coroutines: loops, each on a thread of its own; but 1: the loop of the thread that
+         * opens the group. */
         unsigned workers PLAIT__ZERO;
 
         const char *name PLAIT__ZERO;   /* not copied: stays until the executor is closed */
 
-        /* Stack that a task can use, in bytes. Coroutines: the 16 KiB guard is added and the sum rounded up to a power of
-         * two; 0: 48 KiB, a slot of 64 KiB. Threads: 0: what the system gives a new thread. Not for processes, whose
+        /* Stack that a task can use, in bytes. Coroutines: the 16 KiB guard is added and the sum rounded up to a power
+         * of two; 0: 48 KiB, a slot of 64 KiB. Threads: 0: what the system gives a new thread. Not for processes, whose
          * workers have the stack of a program. More than 1 GiB: -EINVAL. */
         size_t stack_bytes PLAIT__ZERO;
 
-        /* Run once in each worker (thread or process; with coroutines -ENOTSUP) before its first task. If it fails, the executor's tasks fail
-         * with its result. The `initializer_arg_size` bytes at `initializer_arg` are copied at the opening; each worker
-         * has its own copy. Size 0: the pointer itself; to processes -EFAULT unless it is NULL. */
+        /* Run once in each worker (loop, thread or process; with one worker of coroutines -ENOTSUP) before its first
+         * task. If it fails, the executor's tasks fail with its result. The `initializer_arg_size` bytes at
+         * `initializer_arg` are copied at the opening; each worker has its own copy. Size 0: the pointer itself; to
+         * processes -EFAULT unless it is NULL. */
         plait_fn *initializer PLAIT__ZERO;
         void *initializer_arg PLAIT__ZERO;
         size_t initializer_arg_size PLAIT__ZERO;
@@ -112,7 +124,7 @@ typedef struct plait_executor_options {
         unsigned threads_max PLAIT__ZERO;               /* threads: parked ones included; 0: 1024 */
         unsigned max_tasks_per_worker PLAIT__ZERO;      /* processes: then it is replaced by a fresh one; 0: never */
         plait_start_method start_method PLAIT__ZERO;    /* processes */
-        plait_gil *gil PLAIT__ZERO;                     /* threads: held by a task while it computes; coroutines: -ENOTSUP */
+        plait_gil *gil PLAIT__ZERO;     /* threads: held by a task while it computes; coroutines: -ENOTSUP */
 } plait_executor_options;
 
 /* Makes an executor. *ret is the caller's, who ends it with plait_executor_close(). Threads and workers are started
@@ -123,9 +135,11 @@ typedef struct plait_executor_options {
 PLAIT_API int plait_executor_open(plait_executor **ret, const plait_executor_options *options);
 
 /* Waits until the executor's tasks have ended, ends its threads or workers, and frees it; no group may be opened on it
- * or start a task in it from here on. Cut short by a deadline or cancel, it cancels the tasks, kills workers at once, and
- * still waits for the tasks; the executor is gone on every return but -ENOTSUP. Takes NULL. Returns 0, -ETIMEDOUT,
- * -ECANCELED, or -ENOTSUP for one of the five constants. Aborts when a task that runs in the executor calls it. */
+ * or start a task in it from here on, but groups whose tasks have all ended may still be waited for and done
+ * afterwards. Cut short by a deadline or cancel, it cancels the tasks (coroutines: their groups), kills workers at
+ * once, and still waits for the tasks; the executor is gone on every return but -ENOTSUP. Takes NULL. Returns 0,
+ * -ETIMEDOUT, -ECANCELED, or -ENOTSUP for one of the five constants. Aborts when a task that runs in the executor calls
+ * it. */
 PLAIT_WAITS int plait_executor_close(plait_executor *executor);
 
 #ifdef __cplusplus

@@ -11,7 +11,8 @@ extern "C" {
 /* What a server answered. `{0}` is its first state. One strand at a time uses it; it does not cross a process: copy
  * from it what the task's struct shall carry. */
 typedef struct plait_response {
-        int status PLAIT__ZERO;                 /* 200, 404, ...: the one after all redirects; 0: none came */
+        int status PLAIT__ZERO;                 /* 200, 404, ...: the one after all redirects; 0: none came.
+                                                 * On failure too, as when the deadline came in the body */
         char *body PLAIT__ZERO;                 /* decoded, and then a 0 that is not counted; the response's own */
         size_t length PLAIT__ZERO;              /* bytes of body */
         char error[120] PLAIT__ZERO;            /* on failure: which URL, which phase, why; else "" */
@@ -20,7 +21,7 @@ typedef struct plait_response {
 
 /* Fetches an http or https URL with GET, from any strand; coroutines of the thread run meanwhile. The URL is a whole
  * one, with its scheme. Redirects are followed, to http and https only, 20 at most. Certificates are verified, against
- * those that the system trusts or, as with other programs, SSL_CERT_FILE and SSL_CERT_DIR name. A compressed body is
+ * those that the system trusts or, as with other programs, SSL_CERT_FILE and SSL_CERT_DIR name. gzip is asked for, and
  * decoded. Connections are kept and used again by the requests of the same thread, until it ends. Proxies are those of
  * the environment (http_proxy, https_proxy, no_proxy).
  *
@@ -34,7 +35,7 @@ typedef struct plait_response {
  *   -EHOSTUNREACH       the name does not resolve
  *   -ECONNREFUSED       no connection could be made to the address: refused, no way there, or no answer in 5 minutes
  *   -ECONNRESET         the connection or the body was cut short
- *   -EPROTO             what came is not HTTP, or cannot be decoded
+ *   -EPROTO             what came is not HTTP, cannot be decoded, or has more than 256 KiB of headers
  *   -EKEYREJECTED       the certificate, or the TLS handshake
  *   -ELOOP              more than 20 redirects
  *   -EFBIG              the body has more than 1 GiB of decoded bytes

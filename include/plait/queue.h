@@ -26,8 +26,8 @@ typedef enum {
 typedef struct plait_queue plait_queue;
 
 /* Makes a queue of `capacity` items of `item_size` bytes each; SIZE_MAX as capacity: unbounded. plait_queue_free()
- * gives *ret back. Returns 0, -EINVAL (a size or capacity of 0; an unknown order; PLAIT_PRIORITY with items smaller than
- * an int) or -ENOMEM. */
+ * gives *ret back. Returns 0, -EINVAL (a size or capacity of 0; an unknown order; PLAIT_PRIORITY with items smaller
+ * than an int) or -ENOMEM. */
 PLAIT_API int plait_queue_new(plait_queue **ret, size_t item_size, size_t capacity, plait_order order);
 
 /* Frees the queue and drops the items in it. Takes NULL. Aborts if a strand waits on it. */

@@ -17,8 +17,8 @@
  * ended, the outermost decides the error: what ends the larger piece of work is what matters.
  *
  * A shield is a scope for cleaning up: while it lasts, no deadline and no cancel from outside reaches in. It has a time
- * of its own, always given; when that is over, calls inside return -ETIMEDOUT, or what happened outside meanwhile, since
- * the outermost ended scope decides. Scopes and groups opened inside a shield work as ever.
+ * of its own, always given; when that is over, calls inside return -ETIMEDOUT, or what happened outside meanwhile,
+ * since the outermost ended scope decides. Scopes and groups opened inside a shield work as ever.
  *
  *         {
  *                 PLAIT_SHIELD(PLAIT_S);                  // we may have been cancelled, and still say goodbye
@@ -69,10 +69,8 @@ PLAIT_API void plait_scope_cancel(plait_scope *scope);
 /* Not for use: what PLAIT_WITHIN and PLAIT_SHIELD need. The second variable enters the first, so that both are one
  * declaration. */
 PLAIT_API void plait__scope_end(plait_scope *scope);
-#define PLAIT__PASTE(a, b) a##b
-#define PLAIT__NAME(a, b) PLAIT__PASTE(a, b)
-#define PLAIT__SCOPE(enter, scope, span)                                                                                \
-        plait_scope scope __attribute__((cleanup(plait__scope_end), unused)),                                           \
+#define PLAIT__SCOPE(enter, scope, span)                                                                               \
+        plait_scope scope __attribute__((cleanup(plait__scope_end), unused)),                                          \
                 *PLAIT__NAME(scope, _entered) __attribute__((unused)) = (enter(&scope, span), &scope)
 
 #ifdef __cplusplus

@@ -24,6 +24,12 @@ typedef struct plait_task_options {
         plait_time within PLAIT__ZERO;          /* counts from when the task begins; 0: none; negative: over at once */
         plait_time kill_after PLAIT__ZERO;      /* processes: in place of the group's; 0: the group's */
         size_t stack_bytes PLAIT__ZERO;         /* coroutines, own threads: as in the executor's; 0: the executor's */
+
+        /* Processes: the task is run again so many times after its worker died by itself (-EOWNERDEAD; never after plait
+         * killed it). For tasks that may run twice. Each run is given the struct as the caller left it; what comes back is
+         * the last run's, and plait_task_pid() and _status() tell of the last death if all runs died. The time of `within`
+         * goes on over all runs; a task that is cancelled or out of time is not run again. */
+        unsigned retries PLAIT__ZERO;
 } plait_task_options;
 
 /* One task that failed: plait_group_failures(), plait_map_with(). */
@@ -31,13 +37,14 @@ typedef struct plait_failure {
         int result PLAIT__ZERO;                 /* the negative errno; 0: nobody failed */
         int status PLAIT__ZERO;                 /* the wait status of the worker, if it died in the task; else 0 */
         pid_t pid PLAIT__ZERO;                  /* that of the worker process; 0 for coroutines and threads */
-        void *arg PLAIT__ZERO;                  /* its struct, the caller's own; NULL for a posted task */
+        void *arg PLAIT__ZERO;                  /* its struct, the caller's own; NULL: posted, or no item's of a map */
         char name[32] PLAIT__ZERO;              /* ends in a 0 */
 } plait_failure;
 
 /* What the function returned. Other results: -EINPROGRESS (not ended, perhaps not begun), -ECANCELED or -ETIMEDOUT (it
  * never ran, for that reason), the reason for which its executor could not run it, -EOWNERDEAD (its worker died),
- * -ETIMEDOUT or -ECANCELED (plait killed its worker). Of NULL: -ENOMEM; plait_group_failures() tells the true reason. */
+ * -ETIMEDOUT or -ECANCELED (plait killed its worker). Of NULL: -ENOMEM; plait_group_failures() tells the true
+ * reason. */
 PLAIT_API int plait_task_result(const plait_task *task);
 
 /* The struct that was given to the start. Of NULL: NULL. While the task has not ended, the struct is the task's. */
@@ -64,14 +71,15 @@ PLAIT_API int plait_task_kill(plait_task *task);
 
 /* Waits until the task has ended, and then writes its result to *ret (which may be NULL). Returns 0, or -ETIMEDOUT or
  * -ECANCELED when the wait was cut short; the task goes on then. For its owner, the group's end reaches this call: only
- * plait_group_wait() and plait_group_next() outlast it. Of NULL: 0, and *ret as plait_task_result(). Aborts when a task
- * waits for itself. */
+ * plait_group_wait() and plait_group_next() outlast it. Of NULL: 0, and *ret as plait_task_result(). Another
+ * strand's wait that began while the group was open gets the result even if the group has ended by the time it returns.
+ * Aborts when a task waits for itself. */
 PLAIT_WAITS int plait_task_wait(plait_task *task, int *ret);
 
 /* Runs `fn` as one task on the executor and waits until it has ended: a group of one. `arg` and `size` as in
  * plait_group_start(). If this strand is cancelled or out of time, so is the task, and the call goes on until it has
- * ended. Returns the function's result, positive ones too; -ETIMEDOUT or -ECANCELED if it was cut short; -EINVAL (a null
- * function), -ENOMEM, -EFAULT (a pointer of size 0 to a process), -ENOEXEC (a function that another process cannot
+ * ended. Returns the function's result, positive ones too; -ETIMEDOUT or -ECANCELED if it was cut short; -EINVAL (a
+ * null function), -ENOMEM, -EFAULT (a pointer of size 0 to a process), -ENOEXEC (a function that another process cannot
  * find), -EOWNERDEAD (its worker died), or the reason for which the executor could not run it. */
 PLAIT_WAITS int plait_call(plait_executor *executor, plait_fn *fn, void *arg, size_t size);
 

@@ -13,6 +13,7 @@ struct frame {
         uint64_t fpcr;
         uint64_t unused;
 };
+_Static_assert(sizeof(struct frame) == 176, "as in switch_aarch64.S, and the stack stays aligned");
 
 void *plait__switch_prepare(void *bottom, void *top, void (*entry)(void *value))
 {

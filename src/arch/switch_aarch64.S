@@ -1,7 +1,9 @@
 /* void *plait__switch(void **save, void *to, void *value)
  *
  * Left by `ret`, for the same reason as on x86-64. Return addresses stay signed with the stack pointer of their own stack, so
- * pointer authentication needs nothing. fpcr is saved for the sake of fesetround(). */
+ * pointer authentication needs nothing. Marked for BTI, which asks where `br` and `blr` lead and not where `ret` does; not
+ * for PAC, since x30 is put away as it came. fpcr is saved for the sake of fesetround(). Of the vector registers the ABI has
+ * a callee keep the low halves of v8 to v15, which are d8 to d15. */
         .text
         .globl  plait__switch
         .hidden plait__switch
@@ -31,14 +33,22 @@ plait__switch:
         .cfi_rel_offset x29, 80
         .cfi_rel_offset x30, 88
         stp     d8, d9, [sp, #96]
+        .cfi_rel_offset d8, 96
+        .cfi_rel_offset d9, 104
         stp     d10, d11, [sp, #112]
+        .cfi_rel_offset d10, 112
+        .cfi_rel_offset d11, 120
         stp     d12, d13, [sp, #128]
+        .cfi_rel_offset d12, 128
+        .cfi_rel_offset d13, 136
         stp     d14, d15, [sp, #144]
+        .cfi_rel_offset d14, 144
+        .cfi_rel_offset d15, 152
         mrs     x9, fpcr
         str     x9, [sp, #160]
         mov     x10, sp
         str     x10, [x0]
-        mov     sp, x1
+        mov     sp, x1                          /* the same frame, of the other context: the CFI above holds for it */
         ldp     x19, x20, [sp, #0]
         ldp     x21, x22, [sp, #16]
         ldp     x23, x24, [sp, #32]
@@ -65,18 +75,28 @@ plait__switch:
         .cfi_restore x28
         .cfi_restore x29
         .cfi_restore x30
+        .cfi_restore d8
+        .cfi_restore d9
+        .cfi_restore d10
+        .cfi_restore d11
+        .cfi_restore d12
+        .cfi_restore d13
+        .cfi_restore d14
+        .cfi_restore d15
         mov     x0, x2
         ret
         .cfi_endproc
         .size   plait__switch, . - plait__switch
 
+/* Where a new context begins: x19 is its entry, x0 the value. Unwinders look up the pc less one, hence the nop inside
+ * the same frame description, whose undefined x30 ends every backtrace here. */
         .globl  plait__switch_begin
         .hidden plait__switch_begin
         .type   plait__switch_begin, %function
         .p2align 4
         .cfi_startproc
         .cfi_undefined x30
-        nop                                     /* unwinders look up the pc less one */
+        nop
 plait__switch_begin:
         mov     x29, #0
         mov     x30, #0
@@ -84,5 +104,11 @@ plait__switch_begin:
         brk     #1
         .cfi_endproc
         .size   plait__switch_begin, . - plait__switch_begin
+
+        .section .note.gnu.property, "a", %note
+        .p2align 3
+        .long   4, 16, 5
+        .asciz  "GNU"
+        .long   0xc0000000, 4, 1, 0             /* aarch64 features: BTI */
 
         .section .note.GNU-stack, "", %progbits

@@ -25,6 +25,7 @@
 #if defined(PLAIT__ASAN)
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
+#include <sanitizer/lsan_interface.h>
 #define PLAIT__FIBER_FIELDS                                                                                            \
         void *fake_stack;                                                                                              \
         const void *stack_bottom;                                                                                      \
@@ -41,7 +42,9 @@
 #define PLAIT__RESERVE_SHIFT 34                 /* 16 GiB of addresses a size class: the sanitizers' maps are narrow */
 #else
 #define PLAIT__STACK_REUSE true
+#if !defined(PLAIT__RESERVE_SHIFT)              /* given for emulators, which look at each page that is reserved */
 #define PLAIT__RESERVE_SHIFT 38                 /* 256 GiB: 4 million stacks of 64 KiB */
+#endif
 #endif
 
 /* On the function that switches: the sanitizer's own entry and exit of it would be told of two different fibers. */
@@ -56,6 +59,17 @@ struct plait__fiber {
         void *exceptions[2];                    /* the C++ runtime's: caught exceptions, and their count */
         PLAIT__FIBER_FIELDS
 };
+
+/* Mapped memory that holds the only pointers to allocated memory: the leak sanitizer looks there too. */
+static inline void plait__tools_root(const void *memory, size_t size)
+{
+#if defined(PLAIT__ASAN)
+        __lsan_register_root_region(memory, size);
+#else
+        (void)memory;
+        (void)size;
+#endif
+}
 
 /* The C++ runtime's record of the calling thread; NULL in a program without it. */
 void **plait__exceptions_here(void);

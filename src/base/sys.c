@@ -3,14 +3,13 @@
 #include "base/sys.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/spawn.h"
 #include "base/syscall.h"
 
 enum { STACK_LEAST = 128 * 1024 };             /* less is refused, or taken up by thread-locals */
@@ -28,7 +27,11 @@ PLAIT__SYS(SYS_DEFINE)
 
 static void *sys_alloc(size_t size)
 {
-        return calloc(1, size);
+        int saved_errno = errno;
+        void *memory = calloc(1, size);
+
+        errno = saved_errno;
+        return memory;
 }
 
 static void sys_free(void *memory)
@@ -41,7 +44,7 @@ static int sys_thread_start(void *(*fn)(void *), void *arg, size_t stack_bytes)
         pthread_attr_t attributes;
         pthread_t thread;
         sigset_t all, before;
-        int rc;
+        int rc, saved_errno = errno;
 
         rc = pthread_attr_init(&attributes);
         if (rc)
@@ -56,62 +59,8 @@ static int sys_thread_start(void *(*fn)(void *), void *arg, size_t stack_bytes)
                 pthread_sigmask(SIG_SETMASK, &before, NULL);
         }
         pthread_attr_destroy(&attributes);
-        return -rc;
-}
-
-static int spawn_actions(posix_spawn_file_actions_t *actions, const int *fds, int count)
-{
-        int i, rc = posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDONLY, 0);
-
-        for (i = 0; i < count && rc == 0; i++)
-                rc = posix_spawn_file_actions_adddup2(actions, fds[i], 3 + i);
-        return rc ? rc : posix_spawn_file_actions_addclosefrom_np(actions, 3 + count);
-}
-
-/* `fds` are above 3 + count already. */
-static int spawn_high(pid_t *ret, const char *path, char *const argv[], const int *fds, int count)
-{
-        posix_spawn_file_actions_t actions;
-        posix_spawnattr_t attributes;
-        sigset_t mask;
-        int rc;
-
-        rc = posix_spawn_file_actions_init(&actions);
-        if (rc)
-                return -rc;
-        rc = posix_spawnattr_init(&attributes);
-        if (rc)
-                goto no_attributes;
-        sigemptyset(&mask);
-        sigaddset(&mask, SIGINT);
-        posix_spawnattr_setsigmask(&attributes, &mask);
-        posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-        rc = spawn_actions(&actions, fds, count);
-        if (rc == 0)
-                rc = posix_spawn(ret, path, &actions, &attributes, argv, environ);
-        posix_spawnattr_destroy(&attributes);
-no_attributes:
-        posix_spawn_file_actions_destroy(&actions);
-        return -rc;
-}
-
-static int sys_spawn(pid_t *ret, const char *path, char *const argv[], const int *fds, int count)
-{
-        int high[8], i, rc = count <= 8 ? 0 : -EINVAL, saved_errno = errno;
-
-        for (i = 0; i < count && rc == 0; i++) {
-                high[i] = (int)sys_fcntl(fds[i], F_DUPFD_CLOEXEC, 3 + count);
-                if (high[i] < 0) {
-                        rc = high[i] == -EINVAL ? -EMFILE : high[i];    /* EINVAL: the limit is below that */
-                        break;
-                }
-        }
-        if (rc == 0)
-                rc = spawn_high(ret, path, argv, high, count);
-        while (i > 0)
-                sys_close(high[--i]);
         errno = saved_errno;
-        return rc;
+        return -rc;
 }
 
 static int sys_fork(void)
@@ -130,6 +79,6 @@ struct plait__sys plait__sys = {
         .alloc = sys_alloc,
         .free = sys_free,
         .thread_start = sys_thread_start,
-        .spawn = sys_spawn,
+        .spawn = plait__spawn,
         .fork = sys_fork,
 };

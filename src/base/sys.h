@@ -9,6 +9,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -19,6 +20,7 @@
 
 #include "plait/base.h"
 
+struct plait__spawned;
 struct statx;
 
 struct plait__kernel_timespec { int64_t seconds, nanoseconds; };
@@ -41,7 +43,7 @@ struct plait__kernel_timespec { int64_t seconds, nanoseconds; };
           (fd, level, name, (long)value, (long)value_size, 0))                                                         \
         X(fcntl, (int fd, int command, long argument), (fd, command, argument, 0, 0, 0))                               \
         X(close, (int fd), (fd, 0, 0, 0, 0, 0))                                                                        \
-        X(ppoll, (struct pollfd *fds, size_t count, const struct plait__kernel_timespec *timeout),                     \
+        X(ppoll, (struct pollfd *fds, size_t count, struct plait__kernel_timespec *timeout),                           \
           ((long)fds, (long)count, (long)timeout, 0, 0, 0))                                                            \
         X(epoll_create1, (int flags), (flags, 0, 0, 0, 0, 0))                                                          \
         X(epoll_ctl, (int epoll, int operation, int fd, struct epoll_event *event),                                    \
@@ -86,8 +88,9 @@ struct plait__sys {
         void (*free)(void *memory);
         int (*thread_start)(void *(*fn)(void *), void *arg, size_t stack_bytes);        /* detached, all signals blocked */
 
-        /* Starts a program with /dev/null as 0, fds[i] as 3 + i, nothing above, and no signal blocked but SIGINT. */
-        int (*spawn)(pid_t *ret, const char *path, char *const argv[], const int *fds, int count);
+        /* Starts a program with /dev/null as 0, fds[i] as 3 + i, nothing above, and no signal blocked but SIGINT. `hidden`: wait()
+         * is not to see it. By a thread that blocks all signals; it is killed when that thread ends. */
+        int (*spawn)(struct plait__spawned *ret, bool hidden, const char *path, char *const argv[], const int *fds, int count);
         int (*fork)(void);                      /* with the program's pthread_atfork() handlers */
 };
 

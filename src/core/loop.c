@@ -170,7 +170,8 @@ static void seam_poll(struct plait__loop *loop, plait_time until)
         if (arm_sources(loop)) {
                 if (loop->blocks && !loop->blocks(loop, true) && until - loop->now > ASK_AGAIN)
                         until = loop->now + ASK_AGAIN;
-                sleep_until(loop, until);
+                if (!loop->ready || !loop->blocks)      /* else what it told woke a strand of this very loop */
+                        sleep_until(loop, until);
                 if (loop->blocks)
                         loop->blocks(loop, false);
         }
@@ -284,7 +285,7 @@ static void thread_ends(void *loop)
 static void child_of_fork(void)
 {
         plait__store(&plait__loop_forked, true);
-        plait__loop_here = NULL;                /* so that every call comes by plait__loop_make() */
+        plait__loop_here = NULL;                /* so that every call comes by plait__loop_check() */
 }
 
 static struct plait__loop *loop_memory(void)
@@ -388,6 +389,7 @@ void plait__loop_end(struct plait__loop *loop)
 {
         unsigned i;
 
+        plait__record_end_locals(loop->main);
         if (plait__load(&loop->lodgers))
                 plait__panic("end of a thread", "a detached group that was opened on it is still open");
         for (i = 0; i < PLAIT__LOOP_LOCALS; i++) {

@@ -104,7 +104,9 @@ extern PLAIT_API struct plait__seams plait__seams;
 
 /* The loop of this thread, made if need be; NULL: no memory. Aborts in a child of fork(), naming `call`. */
 PLAIT_API struct plait__loop *plait__loop_make(const char *call);
-void plait__loop_check(const char *call);
+
+/* Aborts in a child of fork(), naming `call`. */
+PLAIT_API void plait__loop_check(const char *call);
 
 /* A loop for a thread that is about to be started, so that nothing can fail in that thread; NULL: no memory. The thread
  * adopts it, or if there is no thread after all, it is given back. */
@@ -122,7 +124,7 @@ static inline struct plait__loop *plait__loop_get(const char *call)
         return __builtin_expect(loop != NULL, 1) ? loop : plait__loop_make(call);
 }
 
-/* For calls that need no strand: aborts in a child of fork(). */
+/* For calls that need no strand, first of all: aborts in a child of fork(), where no thread has a loop. */
 static inline void plait__not_forked(const char *call)
 {
         if (__builtin_expect(plait__loop_here == NULL, 0))

@@ -6,11 +6,16 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "arch/fault.h"
 #include "base/panic.h"
 #include "base/sys.h"
 #include "core/loop.h"
 
-enum { ALTERNATE_BYTES = 64 * 1024 };
+enum {
+        ALTERNATE_BYTES = 64 * 1024,
+        RED_ZONE = 4096,                        /* so far below the stack pointer a frame may be touched: a push, a call, a red zone */
+        JUMP_MAX = 1 << 30                      /* the largest frame that is thought of: the largest stack */
+};
 
 static const char *name_of(const struct plait__strand *strand)
 {
@@ -21,30 +26,53 @@ static const char *name_of(const struct plait__strand *strand)
         return task->group && task->group->name ? task->group->name : "unnamed";
 }
 
-static void report(const struct plait__stack *stack, const void *address)
+/* The size is rounded up to whole pages, as it is told in the manual: its colour takes a little of it. */
+static void report(const struct plait__strand *strand, uintptr_t bottom, uintptr_t top, uintptr_t lowest)
 {
         char line[256];
-        void *bottom;
-        char *top = plait__stack_top(stack, &bottom);
         int n = snprintf(line, sizeof line,
-                         "plait: stack overflow in task '%s': it has %zu KiB, and touched %p below them; "
+                         "plait: stack overflow in task '%s': %zu bytes below the end of the %zu KiB that it has; "
                          "stack_bytes in its options gives it more\n",
-                         name_of(stack->strand), (size_t)(top - (char *)bottom) / 1024, address);
+                         name_of(strand), (size_t)(bottom - lowest), (size_t)(top - bottom + 4095) / 4096 * 4);
 
         if (n > 0)
                 plait__sys.write(2, line, (size_t)n);
 }
 
+/* The fault of a strand that runs on a stack of ours is an overflow if it is in that stack's guard; or if the frame that it is in
+ * has gone below the guard in one step (one large array): then the stack pointer is lower than the stack, and the fault just
+ * there. What lies below may be another's guard, or addresses that were never given out. (It may also be another's stack
+ * in use. That one cannot fault, but where its guard is met the same rule finds whose frame it was; so the strand is the one
+ * that runs, never the one to whom the address belongs.) */
+static bool overflows(const struct plait__strand *strand, uintptr_t bottom, uintptr_t at, uintptr_t stack_pointer)
+{
+        bool guard;
+
+        if (plait__stack_find((const void *)at, &guard) == strand->stack && guard)
+                return true;
+        return stack_pointer < bottom && bottom - stack_pointer <= JUMP_MAX && at < bottom && at + RED_ZONE >= stack_pointer;
+}
+
+static void look(uintptr_t at, uintptr_t stack_pointer)
+{
+        const struct plait__loop *loop = plait__loop_here;
+        const struct plait__strand *strand = loop ? loop->current : NULL;
+        uintptr_t bottom, top;
+        void *low;
+
+        if (!strand || !strand->stack)
+                return;
+        top = (uintptr_t)plait__stack_top(strand->stack, &low);
+        bottom = (uintptr_t)low;
+        if (overflows(strand, bottom, at, stack_pointer))
+                report(strand, bottom, top, at);
+}
+
 static void handler(int signal_number, siginfo_t *info, void *context)
 {
         struct sigaction standard;
-        struct plait__stack *stack;
-        bool guard;
 
-        (void)context;
-        stack = plait__stack_find(info->si_addr, &guard);
-        if (stack && guard && stack->strand)
-                report(stack, info->si_addr);
+        look((uintptr_t)info->si_addr, plait__fault_stack_pointer(context));
         memset(&standard, 0, sizeof standard);
         standard.sa_handler = SIG_DFL;
         sigaction(signal_number, &standard, NULL);      /* the access is repeated, and the process dies of it */

@@ -1,5 +1,5 @@
-/* The one handler of SIGSEGV and SIGBUS: a fault in the guard of a coroutine's stack is reported with the task's name. It is
- * installed with the first coroutine and only where the program has left these signals at their default; whatever it
+/* The one handler of SIGSEGV and SIGBUS: a coroutine that has left its stack, into the guard or in one step past it, is reported
+ * with the task's name. It is installed with the first coroutine and only where the program has left these signals at their default; whatever it
  * reports or does not know, the process then dies of the signal as ever. */
 #ifndef PLAIT__OVERFLOW_H
 #define PLAIT__OVERFLOW_H

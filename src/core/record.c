@@ -21,6 +21,8 @@ _Static_assert(sizeof(struct plait__strand) == 160 && (sizeof(struct plait_task)
 
 struct plait__record_table plait__records = {.magic = "plait", .version = PLAIT__RECORD_VERSION, .record_size = sizeof(struct plait_task)};
 
+void (*plait__locals_end)(struct plait_task *task);
+
 static plait__spin guard;                       /* of all below, and of the table's growth */
 static uint32_t usable;
 static struct plait_task *returned;             /* free records that no loop has */
@@ -36,7 +38,10 @@ static int table_reserve(void)
 
         plait__records.records = plait__reserve(&size, STEP * sizeof(struct plait_task), 16);
         plait__records.room = (uint32_t)(size / sizeof(struct plait_task));
-        return plait__records.records ? 0 : -1;
+        if (!plait__records.records)
+                return -1;
+        plait__tools_root(plait__records.records, size);        /* values of threads that live as long as the process */
+        return 0;
 }
 
 /* One record more; NULL: no memory. */

@@ -51,7 +51,13 @@ enum plait__reason {
         PLAIT__ON_GIL,                          /* may */
         PLAIT__ON_WORK,                         /* a pool's thread without work */
         PLAIT__ON_HTTP,                         /* may not: the response is on the stack */
-        PLAIT__ON_CLOSE                         /* may not */
+        PLAIT__ON_CLOSE,                        /* may not */
+        PLAIT__ON_SIGNAL,                       /* may */
+        PLAIT__ON_CONDITION,                    /* may */
+        PLAIT__ON_SEMAPHORE,                    /* may */
+        PLAIT__ON_BARRIER,                      /* may */
+        PLAIT__ON_ONCE,                         /* may */
+        PLAIT__ON_FUTURE                        /* may */
 };
 
 enum plait__record_flags {
@@ -61,7 +67,7 @@ enum plait__record_flags {
         PLAIT__QUEUED = 8,                      /* in its executor's queue, by its wait link */
         PLAIT__WITHHELD = 16,                   /* behind its group's limit */
         PLAIT__FAILED = 32,                     /* in its group's ring of failures: kept until the group is forgotten */
-        PLAIT__AWAITED = 64,                    /* strands of other threads wait for it (task/afar.c) */
+        PLAIT__AWAITED = 64,                    /* strands of other threads wait for it (task/watchers.c) */
         PLAIT__TAKEN = 128                      /* a pool's task that its waiter runs */
 };
 
@@ -89,7 +95,8 @@ struct plait__strand {
         _Atomic uint8_t cancelled;              /* enum plait__cancelled; relaxed, like a scope's */
         _Atomic uint8_t granted;                /* release by who hands something over, acquire by who waited */
         _Atomic uint32_t remote;                /* 1: it is in its loop's inbox; see loop.c */
-        uint32_t simulated;                     /* its slot in a simulation (src/sim), or 0 */
+        uint32_t insists : 1;                   /* its wait is not cut short: an acquire that cannot fail */
+        uint32_t simulated : 31;                /* its slot in a simulation (src/sim), or 0 */
 
         /* waiting */
         struct plait__strand *inbox_next;       /* in its loop's inbox: written by who pushes, read by the loop */
@@ -109,15 +116,17 @@ struct plait__strand {
 enum plait__cancelled {
         PLAIT__CANCELLED = 1,                   /* the task itself, alone */
         PLAIT__SPREAD = 2,                      /* its home loop shall wake what is below it (task/cancel.c) */
-        PLAIT__WATCHED = 4                      /* with SPREAD: and shall tell of its end (task/afar.c) */
+        PLAIT__WATCHED = 4                      /* somebody waits for its end (task/watchers.c) */
 };
 
 struct plait__extra {                           /* what few tasks have */
         plait_time within, kill_after;
         plait_time deadline;                    /* 0 until the task begins, and when it has none of its own */
         size_t stack_bytes;
+        struct plait__locals *locals;           /* its strand-local values (sync/local.c), or NULL */
         pid_t pid;
         char name[32];
+        unsigned retries;                       /* runs left after its worker died */
 };
 
 struct plait_task {
@@ -162,5 +171,14 @@ void plait__record_stock_return(struct plait__loop *loop);
 
 /* The task's extra part, made when first asked for; NULL: no memory. */
 struct plait__extra *plait__record_extra(struct plait_task *task);
+
+/* A strand ends, or one that never was: its strand-local values go. Set by sync/local.c. */
+extern void (*plait__locals_end)(struct plait_task *task);
+
+static inline void plait__record_end_locals(struct plait_task *task)
+{
+        if (__builtin_expect(task->extra && task->extra->locals, 0))
+                plait__locals_end(task);
+}
 
 #endif

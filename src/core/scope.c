@@ -169,6 +169,11 @@ int plait__scope_state(struct plait__strand *strand, const struct plait__scope *
         return walk(strand, strand->scope, skip, reach == PLAIT_FOREVER ? INT64_MIN : plait__loop_now(strand->loop));
 }
 
+int plait__scope_state_at(struct plait__strand *strand, plait_time now)
+{
+        return walk(strand, strand->scope, NULL, now);
+}
+
 int plait__scope_state_from(struct plait__loop *loop, struct plait__strand *strand, const struct plait__scope *scope)
 {
         return walk(strand, scope, NULL, plait__loop_now(loop));
@@ -179,15 +184,6 @@ int plait__scope_state_from(struct plait__loop *loop, struct plait__strand *stra
 static struct plait__scope *inner_of(plait_scope *scope)
 {
         return (struct plait__scope *)(void *)scope->private_;
-}
-
-static struct plait__strand *strand_for(const char *call)
-{
-        struct plait__strand *strand = plait__strand_here(call);
-
-        if (!strand)
-                plait__panic(call, "no memory for this thread's loop");
-        return strand;
 }
 
 static bool is_open(const struct plait__strand *strand, const struct plait__scope *scope)
@@ -202,7 +198,7 @@ static bool is_open(const struct plait__strand *strand, const struct plait__scop
 
 static void enter(const char *call, plait_scope *scope, enum plait__scope_kind kind, plait_time within)
 {
-        struct plait__strand *strand = strand_for(call);
+        struct plait__strand *strand = plait__strand_or_abort(call);
         plait_time deadline = within == PLAIT_FOREVER ? PLAIT_FOREVER : plait__clock_after(plait__loop_now(strand->loop), within);
 
         if (is_open(strand, inner_of(scope)))
@@ -222,7 +218,7 @@ void plait_scope_enter_shield(plait_scope *scope, plait_time within)
 
 int plait_scope_leave(plait_scope *scope)
 {
-        struct plait__strand *strand = strand_for(__func__);
+        struct plait__strand *strand = plait__strand_or_abort(__func__);
         struct plait__scope *inner = inner_of(scope);
         int rc;
 

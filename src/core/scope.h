@@ -35,7 +35,7 @@ struct plait__scope {
         uint8_t kind;
         _Atomic uint8_t group_state;                  /* the rest is a group's: task/group.h */
         bool group_local;
-        uint8_t group_kept;
+        _Atomic uint8_t group_flags;
 } __attribute__((may_alias));                  /* it lies over the words of a public type */
 
 _Static_assert(sizeof(struct plait__scope) <= sizeof(plait_scope), "the public type has room for the real one");
@@ -70,6 +70,9 @@ bool plait__scope_remove(struct plait__strand *strand, struct plait__scope *scop
 /* What has ended around the strand: 0, -ETIMEDOUT or -ECANCELED, decided by the outermost ended scope. `skip` (or NULL) is
  * not looked at. Exact: reads the clock when a deadline holds. */
 int plait__scope_state(struct plait__strand *strand, const struct plait__scope *skip);
+
+/* Likewise at that moment, of a strand of any thread that cannot leave the call in which it waits. */
+int plait__scope_state_at(struct plait__strand *strand, plait_time now);
 
 /* Likewise, from a scope of that strand outwards; strand and scope may be NULL. */
 int plait__scope_state_from(struct plait__loop *loop, struct plait__strand *strand, const struct plait__scope *scope);

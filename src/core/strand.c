@@ -171,6 +171,22 @@ static void coroutine_main(void *value)
         __builtin_unreachable();
 }
 
+/* ---- the running strand */
+
+void plait__strand_abort(const char *call)
+{
+        plait__panic(call, "no memory for this thread's loop");
+}
+
+struct plait__strand *plait__strand_wait(const char *call)
+{
+        struct plait__strand *strand;
+
+        while (!(strand = plait__strand_here(call)))
+                plait__spin_yield();
+        return strand;
+}
+
 /* ---- parking and waking */
 
 static void arm(struct plait__loop *loop, struct plait__strand *strand, plait_time until)
@@ -271,7 +287,7 @@ int plait__check_slow(struct plait__strand *strand)
         return plait__scope_state(strand, NULL);
 }
 
-int plait__enter(struct plait__strand *strand)
+int plait__enter_slow(struct plait__strand *strand)
 {
         int rc;
 

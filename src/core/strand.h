@@ -14,6 +14,26 @@ static inline struct plait__strand *plait__strand_here(const char *call)
         return loop ? loop->current : NULL;
 }
 
+/* Likewise, for calls that cannot fail: without memory the one aborts, the other waits for it. */
+_Noreturn void plait__strand_abort(const char *call);
+struct plait__strand *plait__strand_wait(const char *call);
+
+static inline struct plait__strand *plait__strand_or_abort(const char *call)
+{
+        struct plait__strand *strand = plait__strand_here(call);
+
+        if (plait__unlikely(!strand))
+                plait__strand_abort(call);
+        return strand;
+}
+
+static inline struct plait__strand *plait__strand_or_wait(const char *call)
+{
+        struct plait__strand *strand = plait__strand_here(call);
+
+        return plait__likely(strand != NULL) ? strand : plait__strand_wait(call);
+}
+
 /* Suspends the running strand until it is woken, or the moment has come. May return early for no reason: every caller
  * loops on its own condition. A wake-up that came before is not lost: it makes this return at once. */
 PLAIT_API void plait__park(struct plait__strand *strand, enum plait__reason reason, plait_time until);
@@ -35,8 +55,19 @@ static inline int plait__check(struct plait__strand *strand)
         return plait__check_slow(strand);
 }
 
+PLAIT_API int plait__enter_slow(struct plait__strand *strand);
+
+/* No deadline holds, and nothing is cancelled anywhere: plait__enter() would return 0. */
+static inline bool plait__is_free(const struct plait__strand *strand)
+{
+        return plait__likely(!plait__load(&plait__cancels) && strand->deadline == PLAIT_FOREVER);
+}
+
 /* As plait__check(), and if it fails lets the others run once, so that a loop which retries cannot freeze them. */
-PLAIT_API int plait__enter(struct plait__strand *strand);
+static inline int plait__enter(struct plait__strand *strand)
+{
+        return plait__is_free(strand) ? 0 : plait__enter_slow(strand);  /* a call costs more than the rest of a short wait */
+}
 
 /* What a begun strand calls on its own stack, and what is called (with -ENOMEM) when no stack could be had: set by src/task.
  * Returns when the task has ended; the record may be gone by then. */

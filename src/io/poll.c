@@ -11,7 +11,7 @@ enum { FEW = 16 };
 
 static int ask(struct pollfd *fds, size_t count)
 {
-        static const struct plait__kernel_timespec at_once;
+        struct plait__kernel_timespec at_once = {0, 0}; /* not constant: it may be written to */
         int rc;
 
         do

@@ -9,6 +9,9 @@
  * increment can be lost, a word cannot. The items of a chunk that it had not begun go back; the cursor then gets a new epoch, so
  * that who read it before does not move it past them.
  *
+ * What the map returns is decided by its items: 0 if all were run and none is less than 0, whatever the clock says by then;
+ * else the first failure, or what cut short the first that was.
+ *
  * An item in which a worker died gets its bytes again from the caller's array, so that one copy back at the end leaves it as
  * it was. */
 #define _GNU_SOURCE
@@ -45,8 +48,9 @@ struct plait__running_map {
         size_t failed;                          /* the item of `failure`, which is that of a dead worker */
         int failed_status, broken, broken_status;       /* broken: no worker can be had */
         pid_t failed_pid;
-        int cut;                                /* -ETIMEDOUT or -ECANCELED: the map was */
+        int cut;                                /* -ETIMEDOUT or -ECANCELED: that has ended around the strand */
         bool stopped;
+        int below;                              /* in the end: the result of the first item that is less than 0; 0: none is */
         uint64_t told;                          /* of progress */
         plait_scope scope;                      /* of `within` */
 };
@@ -301,8 +305,10 @@ static bool item_died(struct plait__running_map *map, uint64_t item, int result,
         map->items_ended++;
         if (map->options->statuses)
                 map->options->statuses[item] = status;
-        if (result != -EOWNERDEAD)
-                return false;                   /* plait killed it: it was cut short */
+        if (result != -EOWNERDEAD) {            /* plait killed it: it was cut short */
+                plait__store(&shared->cut, result);
+                return false;
+        }
         if (atomic_compare_exchange_strong_explicit(&shared->failed, &none, item + 1, memory_order_relaxed, memory_order_relaxed)) {
                 shared->failed_pid = (uint32_t)pid;
                 map->failed_status = status;
@@ -407,6 +413,18 @@ static bool ended(struct plait__running_map *map)
         return chunks >= map->shared->chunks;
 }
 
+/* 0, or why no worker can be had: the monitor says so. */
+static int broken(const struct plait__running_map *map, int *ret_status)
+{
+        int result;
+
+        plait__region_lock();
+        result = map->broken;
+        *ret_status = map->broken_status;
+        plait__region_unlock();
+        return result;
+}
+
 static void tell_progress(struct plait__running_map *map)
 {
         uint64_t items;
@@ -428,7 +446,7 @@ static void tell_progress(struct plait__running_map *map)
 static void wait_for_end(struct plait__running_map *map)
 {
         struct plait__strand *strand = map->strand;
-        int state;
+        int state, status;
 
         while (!ended(map)) {
                 if (map->options->progress)
@@ -439,7 +457,7 @@ static void wait_for_end(struct plait__running_map *map)
                         stop(map, state);
                         continue;
                 }
-                if (!map->stopped && (plait__load(&map->shared->stop) || map->broken)) {
+                if (!map->stopped && (plait__load(&map->shared->stop) || broken(map, &status))) {
                         stop(map, -ECANCELED);
                         continue;
                 }
@@ -494,32 +512,51 @@ static void copy_out(struct plait__running_map *map)
 {
         const struct plait__map *shared = map->shared;
         uint64_t item, not_run = 0;
+        int result;
 
         memcpy(map->items, plait__at(plait__region.head, shared->items), shared->count * shared->size);
-        for (item = 0; item < shared->count; item++)
+        for (item = 0; item < shared->count; item++) {
                 not_run += map->results[item] == NOT_RUN;
-        for (item = 0; map->options->results && item < shared->count; item++)
-                map->options->results[item] = map->results[item] == NOT_RUN ? -ECANCELED : map->results[item];
-        if (not_run && !map->cut)
-                map->cut = plait__scope_state(map->strand, NULL);
+                result = map->results[item] == NOT_RUN ? -ECANCELED : map->results[item];
+                if (result < 0 && !map->below)
+                        map->below = result;
+                if (map->options->results)
+                        map->options->results[item] = result;
+        }
         if (!not_run && map->options->progress)
                 map->options->progress(map->options->progress_arg, shared->count, shared->count);
+}
+
+/* What cut the map short, when no item has failed. A worker that dies may not have told: then the item's own result. */
+static int cut_by(const struct plait__running_map *map)
+{
+        int cut = plait__load(&map->shared->cut);
+
+        if (!cut)
+                cut = map->cut;
+        return cut ? cut : map->below;
 }
 
 static int outcome(struct plait__running_map *map)
 {
         plait_failure *failure = map->options->failure;
         uint64_t failed = plait__load_acquire(&map->shared->failed);
-        int result = failed ? map->results[failed - 1] : map->broken;
+        int status, result = broken(map, &status);
 
+        if (!map->below)
+                return 0;
+        if (failed) {
+                result = map->results[failed - 1];
+                status = map->failed_status;
+        }
         if (failure && result) {
                 failure->result = result;
-                failure->status = failed ? map->failed_status : map->broken_status;
+                failure->status = status;
                 failure->pid = failed ? (pid_t)map->shared->failed_pid : 0;
                 failure->arg = failed ? map->items + (failed - 1) * map->shared->size : NULL;
                 strcpy(failure->name, "map");
         }
-        return result ? result : map->cut;
+        return result ? result : cut_by(map);
 }
 
 static int run(struct plait__running_map *map, plait_fn *fn, size_t count, size_t size)

@@ -73,7 +73,7 @@ static unsigned missing(const struct plait__pool *pool)
                 if (plait__job(job)->is_map)
                         wanted += plait__region.posted[job].map ? plait__map_wants(job) : 0;
                 else if (pool->executor.class->fresh)
-                        wanted++;
+                        wanted += plait__claim_owner(plait__load(&plait__job(job)->word)) != PLAIT__OWNER_PARENT;
         }
         if (pool->executor.class->fresh) {
                 waiting = pool->alive;          /* one worker a task, from its beginning to its end */
@@ -173,12 +173,12 @@ static void dismiss(struct plait__pool *pool)
 }
 
 /* A pool that is closed, and has no task any more: its server is let go, and then the pool itself. */
-static void close_pool(struct plait__pool *pool)
+static void close_pool(struct plait__pool *pool, bool killing)
 {
         struct plait__pool **link;
 
         if (pool->socket >= 0) {
-                if (!pool->killing)
+                if (!killing)
                         dismiss(pool);
                 plait__sys.close(pool->socket);
                 pool->socket = -1;
@@ -198,6 +198,7 @@ static void close_pool(struct plait__pool *pool)
 static void tend_all(void)
 {
         struct plait__pool *pool, *next;
+        bool closing, killing;
 
         plait__region_lock();
         pool = pools;
@@ -206,9 +207,11 @@ static void tend_all(void)
                 tend(pool);
                 plait__region_lock();
                 next = pool->next;
+                closing = pool->closing;
+                killing = pool->killing;
                 plait__region_unlock();
-                if (pool->closing)
-                        close_pool(pool);
+                if (closing)
+                        close_pool(pool, killing);
         }
 }
 

@@ -4,7 +4,8 @@
  * dies, its workers are killed by the kernel; but the end of its socket is seen before they are dead, so each worker's pidfd is
  * waited for before its work is given to another: else a task could run twice.
  *
- * Of workers that die before they are ready, 16 in a row make the waiting tasks fail; later tasks try again. */
+ * Of workers that die before they are ready, 16 in a row make the waiting tasks fail; a server that was never more than
+ * the child of posix_spawn() does so at once. Later tasks try again. */
 #define _GNU_SOURCE
 #include "process/nursery.h"
 
@@ -23,6 +24,7 @@
 #include "process/start.h"
 
 enum { EARLY_DEATHS_MAX = 16, WORKER_DEATH_MS = 2000 };
+enum { NOT_STARTED = 127 };                     /* what a child ends with whose exec() is refused */
 
 /* ---- single workers; with the region locked */
 
@@ -129,22 +131,28 @@ static void await_untold(const struct plait__slot *slot)
                 plait__sys.close(pidfd);
 }
 
-/* The program may have reaped it already: no matter. */
-static void server_reap(const struct plait__pool *pool)
+/* The program may have reaped it already: no matter. Returns whether the program could not be started again. Where
+ * vfork() is a fork(), as under qemu-user, posix_spawn() does not hear that exec() failed, and only the status tells;
+ * the loader that misses a library ends with the same. */
+static bool server_reap(struct plait__pool *pool)
 {
-        siginfo_t info;
+        siginfo_t info = {0};
         long rc;
 
-        while ((rc = plait__sys.waitid(P_PID, pool->server, &info, WEXITED)) < 0 && rc != -ECHILD)
+        while ((rc = plait__sys.waitid(P_PID, pool->server.child, &info, WEXITED | __WALL)) < 0 && rc != -ECHILD)
                 ;
+        plait__sys.free(pool->server.keeper);
+        pool->server.keeper = NULL;
+        return rc == 0 && info.si_code == CLD_EXITED && info.si_status == NOT_STARTED;
 }
 
 void plait__server_died(struct plait__pool *pool)
 {
+        bool refused;
         unsigned slot;
 
-        kill_process(pool->server_fd, pool->server);    /* it may merely have closed its socket */
-        server_reap(pool);
+        kill_process(pool->server_fd, pool->server.pid);        /* it may merely have closed its socket */
+        refused = server_reap(pool);
         for (slot = 0; slot < pool->slots; slot++) {
                 if (pool->workers[slot].life == PLAIT__ALIVE)
                         await_death(pool->workers[slot].pidfd, pool->workers[slot].pid, WORKER_DEATH_MS);
@@ -153,7 +161,9 @@ void plait__server_died(struct plait__pool *pool)
                 worker_died(pool, slot, SIGKILL, true);
         }
         plait__region_lock();
-        if (!pool->closing && plait__load(&pool->board->readies) == pool->server_readies)
+        if (refused)
+                plait__pool_fail(pool, -ENOTSUP, 0);
+        else if (!pool->closing && plait__load(&pool->board->readies) == pool->server_readies)
                 count_early_death(pool, SIGKILL);      /* one for all that it would have had */
         plait__region_unlock();
         if (pool->server_fd >= 0)
@@ -171,12 +181,12 @@ void plait__server_await(const struct plait__pool *pool)
         int i;
 
         if (pool->server_fd >= 0) {
-                await_death(pool->server_fd, pool->server, WORKER_DEATH_MS);
+                await_death(pool->server_fd, pool->server.pid, WORKER_DEATH_MS);
                 return;
         }
         for (i = 0; i < WORKER_DEATH_MS; i++) {
                 info.si_pid = 0;
-                if (plait__sys.waitid(P_PID, pool->server, &info, WEXITED | WNOWAIT | WNOHANG) < 0 || info.si_pid)
+                if (plait__sys.waitid(P_PID, pool->server.child, &info, WEXITED | WNOWAIT | WNOHANG | __WALL) < 0 || info.si_pid)
                         return;
                 plait__sys.ppoll(NULL, 0, &a_little);
         }
@@ -245,11 +255,11 @@ int plait__server_start(struct plait__pool *pool)
 {
         char parent[24], board[24];
         char *argv[] = {(char *)(uintptr_t)PLAIT__WORKER_NAME, parent, board, NULL};
-        const char *path = plait__start_path();
-        int ends[2], rc;
+        const char *path;
+        int ends[2], rc = plait__start_path(&path);
 
-        if (!path)
-                return -ENOTSUP;
+        if (rc < 0)
+                return rc;
         snprintf(parent, sizeof parent, "%ld", plait__sys.getpid());
         snprintf(board, sizeof board, "%zu", (size_t)((char *)pool->board - (char *)plait__region.head));
         rc = (int)plait__sys.socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends);
@@ -257,14 +267,15 @@ int plait__server_start(struct plait__pool *pool)
                 return rc;
         int given[] = {plait__region.memfd, ends[1], plait__region.monitor_fd};
 
-        rc = plait__sys.spawn(&pool->server, path, argv, given, 3);
+        /* A program that runs inside another one (valgrind, ld.so) is started by its path; valgrind knows no such children. */
+        rc = plait__sys.spawn(&pool->server, strcmp(path, "/proc/self/exe") == 0, path, argv, given, 3);
         plait__sys.close(ends[1]);
         if (rc < 0) {
                 plait__sys.close(ends[0]);
-                return rc;
+                return rc == -ENOEXEC ? -ENOTSUP : rc;  /* that of a function that nobody finds has another meaning */
         }
         pool->server_readies = plait__load(&pool->board->readies);
         pool->socket = ends[0];
-        pool->server_fd = (int)plait__sys.pidfd_open(pool->server, 0);
+        pool->server_fd = (int)plait__sys.pidfd_open(pool->server.pid, 0);
         return 0;
 }

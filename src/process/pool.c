@@ -9,9 +9,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/sys.h"
 #include "process/function.h"
 #include "process/monitor.h"
+
+#define LOOK_AGAIN PLAIT_MS                     /* a job whose moment to be killed is not known, not sooner than this */
 
 /* ---- the list of jobs */
 
@@ -172,9 +175,30 @@ void plait__job_kill(unsigned job, int reason)
         plait__worker_kill(posted->pool, plait__claim_owner(word) - 1);
 }
 
+/* A task's own time counts from when its worker begins it. Until that is known it is not over sooner than if it began now: the
+ * moment to look again. */
+static plait_time look_at_own(unsigned job, plait_time now)
+{
+        struct plait__job *shared = plait__job(job);
+        struct plait__posted *posted = plait__posted(job);
+        plait_time own = plait__load(&shared->own_deadline), moment;
+
+        if (!own) {
+                moment = plait__clock_after(plait__clock_after(now, shared->within), posted->own_kill_after);
+                return moment > now + LOOK_AGAIN ? moment : now + LOOK_AGAIN;
+        }
+        moment = plait__clock_after(own, posted->own_kill_after);
+        posted->own_kill_after = 0;
+        if (moment < posted->kill_at) {
+                posted->kill_at = moment;
+                posted->kill_reason = -ETIMEDOUT;
+        }
+        return PLAIT_FOREVER;
+}
+
 plait_time plait__pool_kills(struct plait__pool *pool, plait_time now)
 {
-        plait_time next = PLAIT_FOREVER;
+        plait_time next = PLAIT_FOREVER, moment;
         unsigned job, after;
 
         for (job = pool->jobs; job != PLAIT__NO_JOB; job = after) {
@@ -183,6 +207,9 @@ plait_time plait__pool_kills(struct plait__pool *pool, plait_time now)
                         plait__map_reclaim(job);
                         continue;
                 }
+                moment = plait__posted(job)->own_kill_after ? look_at_own(job, now) : PLAIT_FOREVER;
+                if (moment < next)
+                        next = moment;
                 if (plait__posted(job)->kill_at <= now)
                         plait__job_kill(job, plait__posted(job)->kill_reason);
                 else if (plait__posted(job)->kill_at < next)
@@ -210,9 +237,19 @@ static void recover_task(struct plait__pool *pool, unsigned job, unsigned owner,
         plait__port_tell(plait__region.head, plait__region.monitor_fd, job);
 }
 
+/* For the slot's next worker. Word by word: who waits for a hazard to go away looks without the lock. */
+static void slot_clear(struct plait__slot *slot)
+{
+        plait__store(&slot->bell, 0);
+        plait__store(&slot->attention, 0);
+        plait__store(&slot->in_poller, 0);
+        plait__store(&slot->state, PLAIT__SLOT_EMPTY);
+        plait__store(&slot->pid, 0);
+        plait__store_release(&slot->hazard, 0);         /* pairs with map.c's is_read() */
+}
+
 void plait__pool_recover(struct plait__pool *pool, unsigned slot, int status)
 {
-        struct plait__slot *shared = plait__slot_of(pool, slot);
         uint32_t spinning = slot + 1;
         unsigned job;
 
@@ -224,7 +261,7 @@ void plait__pool_recover(struct plait__pool *pool, unsigned slot, int status)
         }
         atomic_compare_exchange_strong_explicit(&pool->board->spinning, &spinning, 0, memory_order_seq_cst, memory_order_relaxed);
         atomic_fetch_and_explicit(&pool->board->idle[slot / 64], ~((uint64_t)1 << slot % 64), memory_order_relaxed);
-        memset(shared, 0, sizeof *shared);
+        slot_clear(plait__slot_of(pool, slot));
 }
 
 void plait__pool_fail(struct plait__pool *pool, int result, int status)
@@ -237,4 +274,6 @@ void plait__pool_fail(struct plait__pool *pool, int result, int status)
                 else if (plait__posted(job)->task)
                         plait__job_revoke(job, result, status);
         }
+        /* none of the ring's entries is open any more: left there, they would count as work to start workers for */
+        plait__store(&pool->board->head, plait__load(&pool->board->tail));
 }

@@ -3,6 +3,7 @@
 #define PLAIT__POOL_H
 
 #include "base/list.h"
+#include "base/spawn.h"
 #include "process/region.h"
 #include "task/executor.h"
 
@@ -35,7 +36,7 @@ struct plait__pool {
 
         /* the monitor's own */
         int socket, server_fd;                  /* -1: there is no fork server */
-        pid_t server;
+        struct plait__spawned server;
         unsigned early_deaths;                  /* in a row, before a worker was ready */
         uint32_t readies;                       /* as of the last of them */
         uint32_t server_readies;                /* when the fork server was started */

@@ -7,6 +7,7 @@
 
 #include "base/cpus.h"
 #include "base/sys.h"
+#include "core/loop.h"
 #include "process/pool.h"
 #include "process/start.h"
 #include "process/worker.h"
@@ -41,25 +42,28 @@ plait_executor *plait_processes(void)
 {
         static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+        plait__not_forked(__func__);
         pthread_once(&once, count_workers);
         return &shared.executor;
 }
 
 plait_executor *plait_own_process(void)
 {
+        plait__not_forked(__func__);
         return &own.executor;
 }
 
 static int open_pool(plait_executor **ret, const plait_executor_options *options)
 {
         struct plait__pool *pool;
+        const char *path;
         int rc;
 
         if (options->start_method != PLAIT_FORKSERVER)
                 return -ENOTSUP;
         if (options->initializer && options->initializer_arg && !options->initializer_arg_size)
                 return -EFAULT;
-        rc = plait__start_possible();
+        rc = plait__start_path(&path);
         if (rc < 0)
                 return rc;
         pool = plait__sys.alloc(sizeof *pool);

@@ -224,11 +224,12 @@ static void fill(struct plait__region *region, void *memory, uint64_t size)
 
 static int make(struct plait__region *region)
 {
+        const char *path;
         uint64_t size;
         void *memory;
         int rc;
 
-        rc = plait__start_possible();
+        rc = plait__start_path(&path);          /* before anything is made */
         if (rc < 0)
                 return rc;
         region->memfd = rc = (int)plait__sys.memfd_create("plait", MFD_CLOEXEC);

@@ -19,6 +19,7 @@ struct plait__posted {
         bool died;                              /* its worker, in it: the bytes are not to be looked at */
         int kill_reason;                        /* -ETIMEDOUT or -ECANCELED */
         plait_time kill_at;                     /* PLAIT_FOREVER: never */
+        plait_time own_kill_after;              /* after the task's own time is over; 0: not asked for, or kill_at has it */
 };
 
 struct plait__region {

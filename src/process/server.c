@@ -1,9 +1,11 @@
 /* One thread, no user code but constructors. It waits for three things: orders on its socket, the deaths of its workers
- * (a signalfd), and the end of its parent (a pidfd, and the end of the socket; a child that the parent forked may hold the socket
- * open). When the parent or its pool has gone it kills its workers, reaps them, so that nobody inherits zombies, and ends.
+ * (a signalfd), and the end of its owner, the process whose pool it serves (a pidfd, and the end of the socket; a child that the
+ * owner forked may hold the socket open). Its parent is not the owner but a keeper (base/spawn.c), which is killed when the
+ * owner ends. When the owner or its pool has gone it kills its workers, reaps them, so that nobody inherits zombies, and
+ * ends.
  *
  * The workers' PR_SET_PDEATHSIG is tied to the thread that forked them: the server has but the one, so it cannot end before the
- * server does. (Workers forked by a thread of the parent were killed when that thread ended.) */
+ * server does. (Workers forked by a thread of the owner were killed when that thread ended.) */
 #define _GNU_SOURCE
 #include "process/server.h"
 
@@ -27,27 +29,27 @@
 
 struct server {
         struct plait__worker_place place;
-        long parent;
-        int parent_fd, signal_fd;
+        long parent;                            /* the keeper, or the owner itself: another one means that it has gone */
+        int owner_fd, signal_fd;
         pid_t *pids;                            /* by slot; 0: none */
 };
 
 /* ---- what it was given */
 
-static void *map_region(uint32_t parent)
+static void *map_region(uint32_t owner)
 {
         struct plait__region_card card;
         long at;
 
         if (plait__sys.pread64(PLAIT__FD_REGION, &card, sizeof card, 0) != sizeof card ||
-            card.magic != PLAIT__REGION_MAGIC || card.parent != parent || card.job_bytes != sizeof(struct plait__job))
+            card.magic != PLAIT__REGION_MAGIC || card.parent != owner || card.job_bytes != sizeof(struct plait__job))
                 return NULL;
         at = plait__sys.mmap((void *)(uintptr_t)card.address, card.size, PROT_READ | PROT_WRITE,
                              MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE, PLAIT__FD_REGION, 0);
         if (at < 0 && at > -4096)
                 at = plait__sys.mmap(NULL, card.size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, PLAIT__FD_REGION, 0);
         if (at < 0 && at > -4096)
-                _exit(126);                     /* surely our parent's, but no room for it */
+                _exit(126);                     /* surely our owner's, but no room for it */
         plait__sys.madvise((void *)at, card.size, MADV_DONTDUMP);       /* a core file would take in all of it */
         return (void *)at;
 }
@@ -88,7 +90,7 @@ static void tell(enum plait__news_kind kind, unsigned slot, pid_t pid, int statu
                 control.header.cmsg_len = CMSG_LEN((unsigned)count * sizeof(int));
                 memcpy(CMSG_DATA(&control.header), fds, (unsigned)count * sizeof(int));
         }
-        plait__sys.sendmsg(PLAIT__FD_SERVER, &message, MSG_NOSIGNAL);   /* a parent that has gone is noticed in serve() */
+        plait__sys.sendmsg(PLAIT__FD_SERVER, &message, MSG_NOSIGNAL);   /* an owner that has gone is noticed in serve() */
 }
 
 static _Noreturn void be_worker(struct server *server, unsigned slot, int own_fd)
@@ -99,8 +101,8 @@ static _Noreturn void be_worker(struct server *server, unsigned slot, int own_fd
         server->place.own_fd = own_fd;
         plait__sys.close(PLAIT__FD_SERVER);
         plait__sys.close(server->signal_fd);
-        if (server->parent_fd >= 0)
-                plait__sys.close(server->parent_fd);
+        if (server->owner_fd >= 0)
+                plait__sys.close(server->owner_fd);
         free(server->pids);
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
@@ -162,7 +164,7 @@ static _Noreturn void serve(struct server *server)
 {
         struct pollfd fds[3] = {{.fd = PLAIT__FD_SERVER, .events = POLLIN},
                                 {.fd = server->signal_fd, .events = POLLIN},
-                                {.fd = server->parent_fd, .events = POLLIN}};
+                                {.fd = server->owner_fd, .events = POLLIN}};
         struct signalfd_siginfo info;
         struct plait__news news;
         long size;
@@ -186,23 +188,34 @@ static _Noreturn void serve(struct server *server)
         }
 }
 
-void plait__server_enter(const char *parent, const char *board)
+/* The socket's other end was made by this process. */
+static bool belongs_to(pid_t owner)
+{
+        struct ucred maker;
+        socklen_t size = sizeof maker;
+
+        return plait__sys.getsockopt(PLAIT__FD_SERVER, SOL_SOCKET, SO_PEERCRED, &maker, &size) == 0 && maker.pid == owner;
+}
+
+void plait__server_enter(const char *owner, const char *board)
 {
         static struct server server;
-        long pid = strtol(parent, NULL, 10);
+        long pid = strtol(owner, NULL, 10);
 
-        if (plait__sys.getppid() != pid)
+        server.parent = plait__sys.getppid();
+        if (!belongs_to((pid_t)pid))
                 return;
         server.place.head = map_region((uint32_t)pid);
         if (!server.place.head)
                 return;
         keep_from_exec();
-        server.parent = pid;
         server.place.board = plait__at(server.place.head, strtoull(board, NULL, 10));
         server.place.monitor_fd = PLAIT__FD_MONITOR;
         server.place.server = plait__sys.getpid();
         server.signal_fd = watch_children();
-        server.parent_fd = (int)plait__sys.pidfd_open((pid_t)pid, 0);  /* none: getppid() is asked after every event */
+        server.owner_fd = (int)plait__sys.pidfd_open((pid_t)pid, 0);   /* none: getppid() is asked after every event */
+        if (server.owner_fd == -ESRCH)
+                _exit(0);
         server.pids = calloc(server.place.board->slot_count, sizeof *server.pids);
         if (server.signal_fd < 0 || !server.pids)
                 _exit(126);

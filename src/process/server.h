@@ -4,8 +4,8 @@
 
 #define PLAIT__WORKER_NAME "plait-worker"
 
-/* Called in place of main(), with what follows the name: the parent's pid, and the board's offset. Returns if this is no
+/* Called in place of main(), with what follows the name: the owner's pid, and the board's offset. Returns if this is no
  * fork server after all (somebody's program of that name). */
-void plait__server_enter(const char *parent, const char *board);
+void plait__server_enter(const char *owner, const char *board);
 
 #endif

@@ -61,6 +61,7 @@ struct plait__map {
         uint32_t keep_going, wants_progress, can_be_killed;
         uint32_t failed_pid;
         _Atomic uint64_t failed;                /* the item that failed first, + 1 */
+        _Atomic int32_t cut;                    /* why the first item was cut short or not begun: -ETIMEDOUT or -ECANCELED */
 };
 
 /* One worker's account of one map: written by it alone. */
@@ -76,13 +77,13 @@ struct plait__job {
         uint64_t bytes, size;                   /* the struct, as an offset */
         plait_time deadline;                    /* around the task, as a moment */
         plait_time within;                      /* its own; 0: none */
-        plait_time own_deadline;                /* what became of `within` when it began; 0: none */
+        _Atomic plait_time own_deadline;        /* what became of `within` when it began; 0: none, or it has not begun. Relaxed */
         uint32_t port;
         uint16_t gen;
         uint8_t posted;                         /* runs even if cancelled */
         uint8_t is_map;
         int32_t result;
-        uint32_t pid;
+        _Atomic uint32_t pid;                   /* the worker's, written when it has claimed the task; relaxed */
         char name[32];
         _Alignas(64) plait_group group;         /* in which the task runs: its scope is cancelled from outside */
         _Alignas(64) union {

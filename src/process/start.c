@@ -26,6 +26,7 @@
 #include <sys/auxv.h>
 #include <sys/stat.h>
 
+#include "base/atomic.h"
 #include "base/sys.h"
 #include "plait/base.h"
 #include "process/processes.h"
@@ -87,8 +88,8 @@ __attribute__((constructor)) static void fall_back(int argc, char **argv)
 
 /* ---- starting again */
 
-/* The line of /proc/self/maps that holds `address`: its inode and path. */
-static bool mapped_file(uintptr_t address, unsigned long *ret_inode, char *ret_path, size_t size)
+/* The line of /proc/self/maps that holds `address`: its inode and path. 0; -ENOTSUP: no such line; or why it cannot be read now. */
+static int mapped_file(uintptr_t address, unsigned long *ret_inode, char *ret_path, size_t size)
 {
         char *line = NULL;
         size_t room = 0;
@@ -98,7 +99,7 @@ static bool mapped_file(uintptr_t address, unsigned long *ret_inode, char *ret_p
         FILE *maps = fopen("/proc/self/maps", "re");
 
         if (!maps)
-                return false;
+                return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : -ENOTSUP;
         while (!found && getline(&line, &room, maps) > 0) {
                 if (sscanf(line, "%lx-%lx %*s %*s %*s %lu %n", &low, &high, ret_inode, &at) < 3 || address < low || address >= high)
                         continue;
@@ -109,7 +110,7 @@ static bool mapped_file(uintptr_t address, unsigned long *ret_inode, char *ret_p
         }
         free(line);
         fclose(maps);
-        return found;
+        return found ? 0 : -ENOTSUP;
 }
 
 static bool names_inode(const char *path, unsigned long inode)
@@ -121,32 +122,34 @@ static bool names_inode(const char *path, unsigned long inode)
 
 /* /proc/self/exe survives the removal and the replacement of the file; but started by "ld.so ./prog", or under valgrind, it is
  * another program. */
-static const char *find_path(void)
+static int find_path(const char **ret)
 {
         static char path[4096];
         unsigned long inode;
+        int rc = mapped_file(getauxval(AT_PHDR), &inode, path, sizeof path);
 
-        if (!mapped_file(getauxval(AT_PHDR), &inode, path, sizeof path))
-                return NULL;
+        if (rc < 0)
+                return rc;
         if (names_inode("/proc/self/exe", inode))
-                return "/proc/self/exe";
-        return names_inode(path, inode) ? path : NULL;
+                *ret = "/proc/self/exe";
+        else if (names_inode(path, inode))
+                *ret = path;
+        return *ret ? 0 : -ENOTSUP;
 }
 
-const char *plait__start_path(void)
+int plait__start_path(const char **ret)
 {
-        static const char *path;
-        int saved_errno = errno;
+        static const char *path;                /* guarded, with what find_path() writes, by `lock` */
+        static plait__spin lock;
+        int saved_errno = errno, rc = 0;
 
         if (!entered || getauxval(AT_SECURE))
-                return NULL;
+                return -ENOTSUP;
+        plait__spin_acquire(&lock);
         if (!path)
-                path = find_path();
+                rc = find_path(&path);
+        *ret = path;
+        plait__spin_release(&lock);
         errno = saved_errno;
-        return path;
-}
-
-int plait__start_possible(void)
-{
-        return plait__start_path() ? 0 : -ENOTSUP;
+        return rc;
 }

@@ -2,10 +2,7 @@
 #ifndef PLAIT__START_H
 #define PLAIT__START_H
 
-/* 0 or -ENOTSUP. */
-int plait__start_possible(void);
-
-/* What to execute; NULL: -ENOTSUP. */
-const char *plait__start_path(void);
+/* What to execute: *ret stays for good. 0; -ENOTSUP: that cannot be; -EMFILE, -ENFILE or -ENOMEM: not now. */
+int plait__start_path(const char **ret);
 
 #endif

@@ -1,6 +1,7 @@
 /* Tasks for worker processes. A task becomes a job: its bytes are copied into the region, its number is put on the board's ring,
  * and a worker claims it by the job's word. While it is away its state says so; whoever hears of its end (port.c) copies the bytes
- * back and finishes it. A task for which there is no job record waits in its pool's list.
+ * back and finishes it, or, if its worker died and it may be run again, posts it anew. A task for which there is no job record
+ * waits in its pool's list.
  *
  * Locks: a group's, then the region's. Nothing is called with the region's lock held but plait__unpark(). */
 #define _GNU_SOURCE
@@ -49,6 +50,12 @@ static plait_time kill_after_of(const struct plait_task *task)
         return task->extra && task->extra->kill_after ? task->extra->kill_after : task->group->kill_after;
 }
 
+/* What is left of the task's own time once it has begun counts among the deadlines around it: for a second run, too. */
+static plait_time own_time(const struct plait_task *task)
+{
+        return task->extra && !task->extra->deadline ? task->extra->within : 0;
+}
+
 static void describe(unsigned job, const struct plait_task *task, const struct plait__function *function, unsigned port)
 {
         struct plait__job *shared = plait__job(job);
@@ -58,13 +65,13 @@ static void describe(unsigned job, const struct plait_task *task, const struct p
 
         shared->function = *function;
         shared->deadline = task->strand.deadline;
-        shared->within = task->extra ? task->extra->within : 0;
-        shared->own_deadline = 0;
+        shared->within = own_time(task);
+        plait__store(&shared->own_deadline, 0);
         shared->port = port;
         shared->posted = (task->strand.flags & PLAIT__POSTED) != 0;
         shared->is_map = 0;
         shared->result = 0;
-        shared->pid = 0;
+        plait__store(&shared->pid, 0);
         shared->name[0] = 0;
         if (*name)
                 strncpy(shared->name, name, sizeof shared->name - 1);
@@ -73,6 +80,8 @@ static void describe(unsigned job, const struct plait_task *task, const struct p
                 posted->kill_at = plait__clock_after(shared->deadline, kill_after);
                 posted->kill_reason = -ETIMEDOUT;
         }
+        if (kill_after > 0 && shared->within > 0)
+                posted->own_kill_after = kill_after;
 }
 
 /* With the region locked: cancels a job that is posted. */
@@ -120,7 +129,7 @@ static void offer_and_wake(struct plait__pool *pool, unsigned job)
         plait__pool_offer(pool, job);
         plait__monitor_posted();
         kick = plait__pool_wake(pool, plait__pool_open_tasks(pool));
-        if (kick || plait__posted(job)->kill_at != PLAIT_FOREVER)
+        if (kick || plait__posted(job)->kill_at != PLAIT_FOREVER || plait__posted(job)->own_kill_after)
                 plait__monitor_kick();
 }
 
@@ -144,15 +153,35 @@ static int post(struct plait__pool *pool, struct plait_task *task, unsigned job)
         }
         describe(job, task, &function, port);
         plait__region_lock();
+        state = pool->killing ? -ECANCELED : state_of(task);    /* what came before we took the lock found no job */
+        if (plait__unlikely(state < 0) && (pool->killing || !(task->strand.flags & PLAIT__POSTED))) {
+                plait__job_give(job);
+                plait__region_unlock();
+                return state;
+        }
         plait__posted(job)->task = task;
         task->strand.object = &plait__region.posted[job];
         plait__port_count(port, 1);
         offer_and_wake(pool, job);
-        state = state_of(task);                 /* a cancel that came before we took the lock found no job */
         if (plait__unlikely(state < 0))
                 cancel_job(task, job, state);
         plait__region_unlock();                               /* from here on the task may have ended */
         return 0;
+}
+
+/* The task is to have a job; it waits if none is free. 0, or why it cannot go. */
+static int post_or_wait(struct plait__pool *pool, struct plait_task *task)
+{
+        int job;
+
+        plait__region_lock();
+        job = plait__list_empty(&pool->waiting) && !ring_full(pool) ? plait__job_take(pool) : -1;
+        if (job < 0) {
+                plait__list_append(&pool->waiting, &task->strand.wait);
+                pool->waiting_count++;
+        }
+        plait__region_unlock();
+        return job < 0 ? 0 : post(pool, task, (unsigned)job);
 }
 
 /* So that a cancel either sees it away, or is seen by us. */
@@ -162,7 +191,7 @@ static void send_away(struct plait_task *task)
 
         task->strand.object = NULL;
         plait__group_lock(group);
-        plait__store(&task->strand.state, PLAIT__AWAY);
+        plait__store_release(&task->strand.state, PLAIT__AWAY);        /* its extra part, for plait_task_pid() */
         plait__group_unlock(group);
         plait__scope_begin_task(&task->strand);
 }
@@ -170,7 +199,7 @@ static void send_away(struct plait_task *task)
 static int processes_start(plait_executor *self, struct plait_task *task)
 {
         struct plait__pool *pool = (struct plait__pool *)self;
-        int rc = plait__pool_need(pool), job;
+        int rc = plait__pool_need(pool);
 
         if (rc < 0)
                 return rc;
@@ -179,18 +208,7 @@ static int processes_start(plait_executor *self, struct plait_task *task)
                 return -ENOMEM;
         send_away(task);
         rc = task->strand.flags & PLAIT__POSTED ? 0 : state_of(task);
-        if (rc < 0)
-                return rc;
-        plait__region_lock();
-        job = plait__list_empty(&pool->waiting) && !ring_full(pool) ? plait__job_take(pool) : -1;
-        if (job < 0) {
-                plait__list_append(&pool->waiting, &task->strand.wait);
-                pool->waiting_count++;
-        }
-        plait__region_unlock();
-        if (job < 0)
-                return 0;
-        return post(pool, task, (unsigned)job);
+        return rc < 0 ? rc : post_or_wait(pool, task);
 }
 
 /* A task that waited for a job, when one is free. Finishes it if that fails. */
@@ -199,9 +217,11 @@ static void post_waiting(struct plait__pool *pool)
         struct plait__link *link;
         struct plait_task *task;
         int job = -1, rc;
+        bool killing;
 
         for (;;) {
                 plait__region_lock();
+                killing = pool->killing;
                 link = ring_full(pool) ? NULL : plait__list_first(&pool->waiting);
                 job = link ? plait__job_take(pool) : -1;
                 if (job >= 0) {
@@ -212,13 +232,11 @@ static void post_waiting(struct plait__pool *pool)
                 if (job < 0)
                         return;
                 task = plait__task_of(plait__container(link, struct plait__strand, wait));
-                rc = pool->killing ? -ECANCELED : task->strand.flags & PLAIT__POSTED ? 0 : state_of(task);
+                rc = killing ? -ECANCELED : task->strand.flags & PLAIT__POSTED ? 0 : state_of(task);
                 if (rc == 0)
                         rc = post(pool, task, (unsigned)job);
-                if (rc < 0) {
-                        task->strand.loop = plait__loop_here;
-                        plait__task_finish(task, rc);
-                }
+                if (rc < 0)
+                        plait__task_finish_here(task, rc);
         }
 }
 
@@ -259,6 +277,19 @@ static int processes_kill(plait_executor *self, struct plait_task *task)
         return 0;
 }
 
+static pid_t processes_pid(plait_executor *self, const struct plait_task *task)
+{
+        struct plait__posted *posted;
+        pid_t pid;
+
+        (void)self;
+        plait__region_lock();
+        posted = posted_for(task);              /* NULL: it waits for a job, or has just ended: see claim_ended() */
+        pid = posted ? (pid_t)plait__load(&plait__job((unsigned)(posted - plait__region.posted))->pid) : task->extra->pid;
+        plait__region_unlock();
+        return pid;
+}
+
 /* ---- ends */
 
 static bool still_busy(const struct plait__pool *pool)
@@ -285,9 +316,21 @@ static struct plait_task *claim_ended(unsigned job)
         } else if (posted->task && (plait__load_acquire(&plait__job(job)->word) & PLAIT__DONE)) {
                 task = posted->task;
                 posted->task = NULL;            /* told twice: once is enough */
+                task->extra->pid = (pid_t)plait__load(&plait__job(job)->pid);
         }
         plait__region_unlock();
         return task;
+}
+
+/* What became of the task's own time when it began; whoever cancels it looks at it with the group locked. */
+static void set_own_deadline(struct plait_task *task, plait_time deadline)
+{
+        struct plait__group *group = plait__group_of(task->group);
+
+        plait__group_lock(group);
+        task->extra->deadline = deadline;
+        plait__scope_begin_task(&task->strand);
+        plait__group_unlock(group);
 }
 
 /* Takes what the worker has left. */
@@ -296,43 +339,65 @@ static int fetch(unsigned job, struct plait_task *task)
         const struct plait__job *shared = plait__job(job);
         bool ran = plait__claim_owner(plait__load(&shared->word)) != PLAIT__OWNER_PARENT && !plait__posted(job)->died;
 
-        task->extra->pid = (pid_t)shared->pid;
-        if (shared->own_deadline)
-                task->extra->deadline = shared->own_deadline;
+        if (plait__load(&shared->own_deadline))
+                set_own_deadline(task, plait__load(&shared->own_deadline));
         if (ran && task->size && !shared->posted)
                 memcpy(task->arg, plait__at(plait__region.head, shared->bytes), task->size);
         return shared->result;
+}
+
+/* Whether its worker has died by itself in the task, and it may be run again. */
+static bool may_run_again(unsigned job, struct plait_task *task)
+{
+        return plait__posted(job)->died && plait__job(job)->result == -EOWNERDEAD && task->extra->retries && state_of(task) == 0;
+}
+
+/* False: it did not go, and has ended after all. */
+static bool run_again(struct plait__pool *pool, struct plait_task *task)
+{
+        int status = task->status;
+
+        task->extra->retries--;
+        task->status = 0;
+        if (post_or_wait(pool, task) == 0)
+                return true;
+        task->status = status;
+        return false;
 }
 
 void plait__job_told(unsigned job, struct plait__loop *loop)
 {
         struct plait_task *task = claim_ended(job);
         struct plait__pool *pool;
-        bool others_wait;
+        bool again, posts;
         int result;
 
         if (!task)
                 return;
         result = fetch(job, task);
+        again = may_run_again(job, task);
         plait__region_lock();
         pool = plait__posted(job)->pool;
         plait__port_count(plait__job(job)->port, -1);
         plait__pool_unlist(pool, job);
         plait__job_give(job);
-        others_wait = pool->waiting_count > 0;
-        pool->posters += others_wait;
-        if (!others_wait)
+        posts = again || pool->waiting_count > 0;
+        pool->posters += posts;
+        if (!posts)
                 tell_closer(pool);
         plait__region_unlock();
         task->strand.loop = loop;
-        if (others_wait) {
+        if (again)
+                again = run_again(pool, task);
+        if (posts) {
                 post_waiting(pool);
                 plait__region_lock();
                 pool->posters--;
                 tell_closer(pool);
                 plait__region_unlock();
         }
-        plait__task_finish(task, result);
+        if (!again)
+                plait__task_finish(task, result);
 }
 
 /* ---- the executor */
@@ -348,11 +413,22 @@ static size_t own_width(plait_executor *self)
         return 0;
 }
 
-static int processes_accept(plait_executor *self, plait_fn *fn, const void *arg, size_t size)
+static int processes_accept(plait_executor *self, plait_fn *fn, const void *arg, size_t size, bool posted)
 {
-        (void)self;
-        (void)fn;
-        return arg && !size ? -EFAULT : 0;
+        struct plait__function function;
+        int rc;
+
+        if (arg && !size)
+                return -EFAULT;
+        if (!posted)
+                return 0;
+        rc = plait__pool_need((struct plait__pool *)self);
+        if (rc < 0)
+                return rc;
+        plait__region_lock();
+        rc = plait__function_find(plait__region.head, fn, &function);
+        plait__region_unlock();
+        return rc;
 }
 
 /* Cut short: what runs is killed, what waits is cancelled. */
@@ -423,6 +499,7 @@ const struct plait__executor_class plait__processes_class = {
         .start = processes_start,
         .cancel = processes_cancel,
         .kill = processes_kill,
+        .pid = processes_pid,
         .initialize = processes_initialize,
         .map = plait__pool_map,
         .close = processes_close,
@@ -435,5 +512,6 @@ const struct plait__executor_class plait__own_process_class = {
         .start = processes_start,
         .cancel = processes_cancel,
         .kill = processes_kill,
+        .pid = processes_pid,
         .map = plait__pool_map,
 };

@@ -84,7 +84,7 @@ void plait__worker_group(plait_group *group, plait_time deadline, const char *na
 static int run_fn(void *arg)
 {
         if (plait__me.task->extra)
-                plait__me.job->own_deadline = plait__me.task->extra->deadline;
+                plait__store(&plait__me.job->own_deadline, plait__me.task->extra->deadline);
         plait__me.result = plait__me.fn(arg);
         if (plait__unlikely(plait__load(&plait__loop_forked)))
                 _exit(0);
@@ -123,11 +123,16 @@ _Noreturn void plait__worker_be_killed(void)
 /* ---- tasks */
 
 /* What has ended around a task that has not begun: then it never runs, unless it was posted. */
-static int ended_before(const struct plait__job *job, struct plait_task *task)
+static int ended_before(struct plait__job *job, struct plait_task *task)
 {
         int state = plait__scope_state_from(plait__me.loop, &task->strand, NULL);
 
-        return job->posted ? 0 : state < 0 ? state : job->within < 0 ? -ETIMEDOUT : 0;
+        if (job->posted || state < 0)
+                return job->posted ? 0 : state;
+        if (job->within >= 0)
+                return 0;
+        plait__store(&job->own_deadline, plait__loop_now(plait__me.loop));
+        return -ETIMEDOUT;
 }
 
 static int run_job(struct plait__job *job)
@@ -163,7 +168,7 @@ static void run_claimed(unsigned index, uint64_t word)
 {
         struct plait__job *job = &plait__me.head->jobs[index];
 
-        job->pid = plait__me.pid;
+        plait__store(&job->pid, plait__me.pid);
         job->result = run_job(job);
         plait__me.tasks++;
         plait__worker_flush();

@@ -68,6 +68,25 @@ static void note_failure(struct plait__map *map, uint64_t item)
         plait__worker_tell(plait__me.map_index);
 }
 
+/* What had ended around the first item that was cut short, or that did not begin for that. */
+static void note_cut(struct plait__map *map, int state)
+{
+        int32_t none = 0;
+
+        atomic_compare_exchange_strong_explicit(&map->cut, &none, state, memory_order_relaxed, memory_order_relaxed);
+}
+
+/* An item has ended with less than 0: was it cut short, or is it a failure? */
+static void judge(struct plait__map *map, uint64_t item, int rc)
+{
+        int state = rc == -ECANCELED || rc == -ETIMEDOUT ? plait_cancelled() : 0;
+
+        if (state < 0)
+                note_cut(map, state);
+        else
+                note_failure(map, item);
+}
+
 static uint64_t chunk_start(const struct plait__map *map, uint32_t chunk)
 {
         const uint64_t *starts = plait__at(plait__me.head, map->starts);
@@ -90,8 +109,12 @@ static bool run_chunk(struct plait__map *map, struct plait__tally *tally, uint32
         int rc;
 
         for (; item < end; item++) {
-                if (plait__load(&map->stop) || (timed && plait_cancelled() < 0))
+                if (plait__load(&map->stop))
                         break;
+                if (timed && (rc = plait_cancelled()) < 0) {
+                        note_cut(map, rc);
+                        break;
+                }
                 if (plait__unlikely(plait__worker_retires()))
                         return false;
                 set_word(map, place, word, word | PLAIT__IN_FN);
@@ -104,8 +127,8 @@ static bool run_chunk(struct plait__map *map, struct plait__tally *tally, uint32
                 plait__me.tasks++;
                 set_word(map, place, word | PLAIT__IN_FN, word + 1);
                 word++;
-                if (plait__unlikely(rc < 0) && !((rc == -ECANCELED || rc == -ETIMEDOUT) && plait_cancelled() < 0))
-                        note_failure(map, item);
+                if (plait__unlikely(rc < 0))
+                        judge(map, item, rc);
                 if (map->wants_progress) {
                         plait__store(&tally->items, plait__load(&tally->items) + 1);
                         plait__worker_tell(plait__me.map_index);
@@ -126,9 +149,10 @@ static int run_map(void *arg)
         uint32_t chunk;
 
         plait__common_here = map->common ? plait__at(plait__me.head, map->common) : NULL;
+        plait__store(&plait__common_task, plait__me.task);
         while (claim_chunk(map, job->gen, &chunk, &word) && run_chunk(map, tally, chunk, word) && !plait__worker_tasks_wait())
                 ;
-        plait__common_here = NULL;
+        plait__store(&plait__common_task, NULL);
         return 0;
 }
 

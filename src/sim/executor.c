@@ -27,7 +27,7 @@ static bool is_processes(const plait_executor *executor)
 
 static unsigned places_of(const struct plait__world *world, const plait_executor *executor, uint32_t process)
 {
-        if (executor->class->fresh)
+        if (executor->class->fresh || executor->class->coroutines)
                 return 0;
         if (executor == plait_processes() && process != world->slots[1].process)
                 return 1;                       /* inside a worker */
@@ -132,7 +132,7 @@ static int prepare(struct plait__world *world, plait_executor *executor, struct 
 
         if (plait__sim_fails(world, processes ? PLAIT__FAULT_PROCESS : PLAIT__FAULT_THREAD))
                 return -EAGAIN;
-        if (task->strand.stack_class == 0)      /* a thread's own stack is large */
+        if (task->strand.stack_class == 0 && !executor->class->coroutines)      /* a thread's own stack is large */
                 task->strand.stack_class = (uint8_t)plait__stack_class(STACK_BYTES);
         if (!processes)
                 return 0;
@@ -410,13 +410,24 @@ static size_t processes_width(plait_executor *executor)
         return plait__workers_of(executor);
 }
 
-static int processes_accept(plait_executor *executor, plait_fn *fn, const void *arg, size_t size)
+static int processes_accept(plait_executor *executor, plait_fn *fn, const void *arg, size_t size, bool posted)
 {
         (void)executor;
+        (void)posted;
         return arg && !size && fn != plait__map_runner ? -EFAULT : 0;
 }
 
 static const struct plait__executor_class threads = {
+        .width = threads_width,
+        .start = crew_start,
+        .cancel = threads_cancel,
+        .take_back = crew_take_back,
+        .close = crew_close,
+};
+
+/* Each as if it were alone on its loop: which of them share one is not known before. */
+static const struct plait__executor_class loops = {
+        .coroutines = true,
         .width = threads_width,
         .start = crew_start,
         .cancel = threads_cancel,
@@ -458,7 +469,14 @@ static const struct plait__executor_class *sim_class_of(const plait_executor *ex
                 return executor->class;
         if (is_processes(executor))
                 return executor->class->fresh ? &own_process : &processes;
+        if (executor->class->coroutines)
+                return &loops;
         return executor->class->fresh ? &own_thread : &threads;
+}
+
+static plait_group *sim_background(void)
+{
+        return &plait__world_here->left;
 }
 
 static unsigned sim_workers(void)
@@ -471,6 +489,7 @@ __attribute__((constructor)) static void join_task(void)
         plait__simulator = (struct plait__simulator){
                 .class_of = sim_class_of,
                 .workers = sim_workers,
+                .background = sim_background,
                 .run = sim_run,
                 .run_item = sim_run_item,
                 .detach = sim_detach,

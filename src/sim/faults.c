@@ -247,7 +247,7 @@ static long sim_epoll_pwait2(int epoll, struct epoll_event *events, int count,
                      : plait__sim_real.epoll_pwait2(epoll, events, count, timeout);
 }
 
-static long sim_ppoll(struct pollfd *fds, size_t count, const struct plait__kernel_timespec *timeout)
+static long sim_ppoll(struct pollfd *fds, size_t count, struct plait__kernel_timespec *timeout)
 {
         never_blocks(!timeout || timeout->seconds || timeout->nanoseconds, "ppoll");
         return plait__sim_real.ppoll(fds, count, timeout);
@@ -280,11 +280,12 @@ static int sim_thread_start(void *(*fn)(void *), void *arg, size_t stack_bytes)
         return plait__sim_real.thread_start(fn, arg, stack_bytes);
 }
 
-static int sim_spawn(pid_t *ret, const char *path, char *const argv[], const int *fds, int count)
+static int sim_spawn(struct plait__spawned *ret, bool hidden, const char *path, char *const argv[], const int *fds,
+                     int count)
 {
         if (here())
                 plait__panic("plait_simulate", "a real process would be started inside a simulation");
-        return plait__sim_real.spawn(ret, path, argv, fds, count);
+        return plait__sim_real.spawn(ret, hidden, path, argv, fds, count);
 }
 
 #define HOOKED(X)                                                                                                      \

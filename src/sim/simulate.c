@@ -123,7 +123,7 @@ static void run(struct plait__world *world)
         struct plait__strand *main = &loop->main->strand, *root;
 
         plait__overflow_thread(loop);
-        world->left = (plait_group){.executor = plait_own_thread(), .detached = true, .name = "left"};
+        world->left = (plait_group){.executor = plait_own_thread(), .detached = true, .keep_going = true, .name = "left"};
         plait_group_open(&world->left);
         root = plait__service_start(loop, root_main, world, ROOT_STACK);
         if (!root) {
@@ -131,8 +131,10 @@ static void run(struct plait__world *world)
                 return;
         }
         loop->simulated = true;
+        atomic_fetch_add_explicit(&plait__cancels, 1, memory_order_relaxed);    /* so that all calls come by the points */
         while (!world->over)
                 plait__park(main, PLAIT__ON_GROUP, PLAIT_FOREVER);
+        atomic_fetch_sub_explicit(&plait__cancels, 1, memory_order_relaxed);
         loop->simulated = false;
 }
 

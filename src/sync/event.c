@@ -18,16 +18,11 @@ static struct event *inner_of(const plait_event *event)
         return (struct event *)(uintptr_t)event->private_;
 }
 
-void plait_event_set(plait_event *event)
+static __attribute__((noinline)) void set(struct event *inner)
 {
-        struct event *inner = inner_of(event);
         struct plait__strand *strand;
         struct plait__link waiters;
 
-        plait__not_forked(__func__);
-        plait__point_here();
-        if (plait__load_acquire(&inner->set))
-                return;
         plait__spin_acquire(&inner->guard);
         plait__store_release(&inner->set, 1);   /* what was written before is there for who finds it set */
         plait__waiters_take(&inner->waiters, &waiters);
@@ -36,52 +31,70 @@ void plait_event_set(plait_event *event)
                 plait__grant(strand);
                 plait__spin_acquire(&inner->guard);
         }
+        plait__waiters_put_back(&inner->waiters, &waiters);
         plait__spin_release(&inner->guard);
+}
+
+void plait_event_set(plait_event *event)
+{
+        struct event *inner = inner_of(event);
+
+        plait__not_forked(__func__);
+        plait__point_here();
+        if (!plait__load_acquire(&inner->set))
+                set(inner);
 }
 
 void plait_event_clear(plait_event *event)
 {
+        plait__not_forked(__func__);
         plait__point_here();
         plait__store(&inner_of(event)->set, 0);
 }
 
-static bool is_set(const struct event *event)
-{
-        return plait__load_acquire(&event->set);        /* pairs with plait_event_set() */
-}
-
 bool plait_event_is_set(const plait_event *event)
 {
+        plait__not_forked(__func__);
         plait__point_here();
-        return is_set(inner_of(event));
+        return plait__load_acquire(&inner_of(event)->set);      /* pairs with plait_event_set() */
 }
 
-int plait_event_wait(plait_event *event)
+/* With a failure or a wait to be expected; apart, so that plait_event_wait() needs no registers of its caller's. */
+static __attribute__((noinline)) int wait(struct event *event)
 {
-        struct plait__strand *strand = plait__strand_here(__func__);
-        struct event *inner = inner_of(event);
+        struct plait__strand *strand = plait__strand_here("plait_event_wait");
         int rc;
 
         if (!strand)
                 return -ENOMEM;
         rc = plait__enter(strand);
-        if (rc < 0 || is_set(inner))
+        if (rc < 0)
                 return rc;
-        plait__spin_acquire(&inner->guard);
-        if (plait__load_acquire(&inner->set)) {
-                plait__spin_release(&inner->guard);
+        plait__spin_acquire(&event->guard);
+        if (plait__load_acquire(&event->set)) {
+                plait__spin_release(&event->guard);
                 return 0;
         }
-        plait__waiters_add(&inner->waiters, strand);
-        plait__spin_release(&inner->guard);
+        plait__waiters_add(&event->waiters, strand);
+        plait__spin_release(&event->guard);
         rc = plait__wait_granted(strand, PLAIT__ON_EVENT, PLAIT_FOREVER);
         if (rc == 0)
                 return 0;
-        plait__spin_acquire(&inner->guard);
+        plait__spin_acquire(&event->guard);
         if (!plait__waiters_leave(strand))
                 rc = 0;
-        plait__spin_release(&inner->guard);
+        plait__spin_release(&event->guard);
         if (rc == 0)
                 plait__wait_uncancelled(strand, PLAIT__ON_EVENT);
         return rc;
+}
+
+int plait_event_wait(plait_event *event)
+{
+        const struct plait__loop *loop = plait__loop_here;
+        struct event *inner = inner_of(event);
+
+        if (plait__likely(loop && plait__is_free(loop->current) && plait__load_acquire(&inner->set)))
+                return 0;
+        return wait(inner);
 }

@@ -1,6 +1,7 @@
-/* A global interpreter lock as CPython has it (since 3.2, by Antoine Pitrou): who waits asks for it after an interval in which
- * it did not change hands, and the holder hands it over at its next checkpoint or wait. Here it goes to who has waited longest,
- * so the holder cannot get it back before the other had it. */
+/* A global interpreter lock as CPython has it (since 3.2, by Antoine Pitrou): when somebody has waited for an interval in which it
+ * did not change hands, the holder hands it over at its next checkpoint, and at each wait at once. Here it goes to who has waited
+ * longest, so the holder cannot get it back before the other had it; and it is the holder who looks at the clock, since who waits may
+ * be a coroutine of the holder's own thread, whose timer cannot fire. */
 #include "plait/gil.h"
 
 #include "base/clock.h"
@@ -11,9 +12,9 @@
 #define INTERVAL (5 * PLAIT_MS)
 
 struct gil {
-        plait__spin guard;                      /* of all but the request */
-        _Atomic uint32_t request;               /* somebody has waited for an interval */
-        uint64_t changes;                       /* how often it changed hands */
+        plait__spin guard;                      /* of all but the next two, which the holder reads without it: relaxed */
+        _Atomic uint32_t wanted;                /* somebody waits, */
+        _Atomic plait_time due;                 /* and from this moment on shall have it */
         struct plait__strand *holder;
         struct plait__link waiters;
 } __attribute__((may_alias));
@@ -23,15 +24,6 @@ _Static_assert(sizeof(struct gil) <= sizeof(((plait_gil *)0)->private_), "the pu
 static struct gil *inner_of(plait_gil *gil)
 {
         return (struct gil *)(void *)gil->private_;
-}
-
-static struct plait__strand *self(const char *call)
-{
-        struct plait__strand *strand;
-
-        while (!(strand = plait__strand_here(call)))
-                plait__spin_yield();            /* no memory for this thread's loop yet; an acquire cannot fail */
-        return strand;
 }
 
 /* Who waits for the gil may at the same time stand in the list of what it parks for: it gave the gil up for that. So the gil has
@@ -64,27 +56,29 @@ static bool granted(struct waiter *waiter)
         return true;
 }
 
-/* With the guard held, in the list: waits, and asks after each interval without a change. */
-static void wait(plait_gil *gil, struct waiter *waiter)
+/* With the guard held: somebody waits, for an interval from now on. */
+static void want(plait_gil *gil, struct plait__loop *loop)
 {
         struct gil *inner = inner_of(gil);
-        struct plait__loop *loop = waiter->strand->loop;
-        plait_time interval = gil->interval > 0 ? gil->interval : INTERVAL, end;
-        uint64_t seen = inner->changes;
 
-        plait__spin_release(&inner->guard);
-        end = plait__clock_after(plait__loop_now(loop), interval);
-        while (!granted(waiter)) {
-                plait__park(waiter->strand, PLAIT__ON_GIL, end);
-                if (plait__loop_now(loop) < end)
-                        continue;
-                plait__spin_acquire(&inner->guard);
-                if (inner->changes == seen)
-                        plait__store(&inner->request, 1);
-                seen = inner->changes;
-                plait__spin_release(&inner->guard);
-                end = plait__clock_after(plait__loop_now(loop), interval);
-        }
+        plait__store(&inner->due, plait__clock_after(plait__loop_now(loop), gil->interval > 0 ? gil->interval : INTERVAL));
+        plait__store(&inner->wanted, 1);
+}
+
+/* With the guard held: is one of those who wait. */
+static void join(plait_gil *gil, struct waiter *waiter)
+{
+        struct gil *inner = inner_of(gil);
+
+        if (plait__list_empty(&inner->waiters))
+                want(gil, waiter->strand->loop);
+        plait__list_append(&inner->waiters, &waiter->link);
+}
+
+static void wait(struct waiter *waiter)
+{
+        while (!granted(waiter))
+                plait__park(waiter->strand, PLAIT__ON_GIL, PLAIT_FOREVER);
 }
 
 static void acquire(struct plait__strand *strand, plait_gil *gil)
@@ -97,24 +91,27 @@ static void acquire(struct plait__strand *strand, plait_gil *gil)
                 inner->holder = strand;
                 plait__spin_release(&inner->guard);
         } else {
-                plait__list_append(&inner->waiters, &waiter.link);
-                wait(gil, &waiter);
+                join(gil, &waiter);
+                plait__spin_release(&inner->guard);
+                wait(&waiter);
         }
         strand->gil = gil;
 }
 
 /* With the guard held; who has it next, to be granted, or NULL. */
-static struct waiter *pass_on(struct gil *gil)
+static struct waiter *pass_on(plait_gil *gil, struct plait__loop *loop)
 {
-        struct plait__link *link = plait__list_first(&gil->waiters);
+        struct gil *inner = inner_of(gil);
+        struct plait__link *link = plait__list_first(&inner->waiters);
         struct waiter *next = link ? plait__container(link, struct waiter, link) : NULL;
 
-        if (next) {
+        if (next)
                 plait__list_remove(link);
-                gil->changes++;
-        }
-        gil->holder = next ? next->strand : NULL;
-        plait__store(&gil->request, 0);
+        inner->holder = next ? next->strand : NULL;
+        if (plait__list_empty(&inner->waiters))
+                plait__store(&inner->wanted, 0);
+        else
+                want(gil, loop);
         return next;
 }
 
@@ -125,7 +122,7 @@ static void release(struct plait__strand *strand, plait_gil *gil)
 
         strand->gil = NULL;
         plait__spin_acquire(&inner->guard);
-        next = pass_on(inner);
+        next = pass_on(gil, strand->loop);
         plait__spin_release(&inner->guard);
         if (next)
                 grant(next);
@@ -139,7 +136,7 @@ __attribute__((constructor)) static void join_core(void)
 
 void plait_gil_acquire(plait_gil *gil)
 {
-        struct plait__strand *strand = self(__func__);
+        struct plait__strand *strand = plait__strand_or_wait(__func__);
 
         plait__point(strand->loop, true);
         if (strand->gil)
@@ -149,7 +146,7 @@ void plait_gil_acquire(plait_gil *gil)
 
 void plait_gil_release(plait_gil *gil)
 {
-        struct plait__strand *strand = self(__func__);
+        struct plait__strand *strand = plait__strand_or_wait(__func__);
 
         if (strand->gil != gil)
                 plait__panic(__func__, "this strand does not hold the gil");
@@ -159,7 +156,7 @@ void plait_gil_release(plait_gil *gil)
 
 bool plait_gil_checkpoint(plait_gil *gil)
 {
-        struct plait__strand *strand = self(__func__);
+        struct plait__strand *strand = plait__strand_or_wait(__func__);
         struct waiter waiter = {.strand = strand}, *next;
         struct gil *inner;
 
@@ -171,21 +168,20 @@ bool plait_gil_checkpoint(plait_gil *gil)
         if (strand->gil != gil)
                 plait__panic(__func__, "this strand does not hold the gil");
         inner = inner_of(gil);
-        if (plait__likely(!plait__load(&inner->request)))
+        if (plait__likely(!plait__load(&inner->wanted)) || plait__loop_now(strand->loop) < plait__load(&inner->due))
                 return false;
         plait__spin_acquire(&inner->guard);
-        next = pass_on(inner);
-        if (!next) {                            /* who asked has gone */
+        next = pass_on(gil, strand->loop);
+        if (!next) {                            /* who waited has gone */
                 inner->holder = strand;
                 plait__spin_release(&inner->guard);
                 return false;
         }
         strand->gil = NULL;
-        plait__list_append(&inner->waiters, &waiter.link);
+        join(gil, &waiter);
         plait__spin_release(&inner->guard);
         grant(next);
-        plait__spin_acquire(&inner->guard);
-        wait(gil, &waiter);
+        wait(&waiter);
         strand->gil = gil;
         return true;
 }

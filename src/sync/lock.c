@@ -5,6 +5,7 @@
 
 #include "base/panic.h"
 #include "core/strand.h"
+#include "sync/lock.h"
 #include "sync/waiters.h"
 
 enum { FREE, HELD, AWAITED };                   /* awaited: held, and its release looks at the list */
@@ -55,13 +56,14 @@ static bool join(struct lock *lock, struct plait__strand *strand)
         return word != FREE;
 }
 
-static struct plait__strand *self(const char *call)
+bool plait__lock_join(plait_lock *lock, struct plait__strand *strand)
 {
-        struct plait__strand *strand;
+        return join(inner_of(lock), strand);
+}
 
-        while (!(strand = plait__strand_here(call)))
-                plait__spin_yield();            /* no memory for this thread's loop yet; an acquire cannot fail */
-        return strand;
+bool plait__lock_is_held(const plait_lock *lock, const struct plait__strand *strand)
+{
+        return plait__load(&((const struct lock *)(const void *)lock->private_)->holder) == strand;
 }
 
 static void check_self(const char *call, struct lock *lock, struct plait__strand *strand)
@@ -72,14 +74,16 @@ static void check_self(const char *call, struct lock *lock, struct plait__strand
 
 static __attribute__((noinline)) void acquire_slow(struct lock *lock)
 {
-        struct plait__strand *strand = self("plait_lock_acquire");
+        struct plait__strand *strand = plait__strand_or_wait("plait_lock_acquire");
 
         plait__point(strand->loop, true);
         if (take(lock, strand))
                 return;                         /* this thread had no loop yet, or it is simulated */
         check_self("plait_lock_acquire", lock, strand);
+        strand->insists = true;
         if (join(lock, strand))
                 plait__wait_uncancelled(strand, PLAIT__ON_LOCK);
+        strand->insists = false;
 }
 
 void plait_lock_acquire(plait_lock *lock)
@@ -92,7 +96,7 @@ void plait_lock_acquire(plait_lock *lock)
 
 bool plait_lock_try(plait_lock *lock)
 {
-        struct plait__strand *strand = self(__func__);
+        struct plait__strand *strand = plait__strand_or_wait(__func__);
 
         plait__point(strand->loop, false);
         return take(inner_of(lock), strand);
@@ -100,7 +104,7 @@ bool plait_lock_try(plait_lock *lock)
 
 int plait_lock_acquire_or_cancel(plait_lock *lock)
 {
-        struct plait__strand *strand = self(__func__);
+        struct plait__strand *strand = plait__strand_or_wait(__func__);
         struct lock *inner = inner_of(lock);
         int rc = plait__enter(strand);
 
@@ -160,8 +164,10 @@ void plait_lock_release(plait_lock *lock)
         struct lock *inner = inner_of(lock);
         struct plait__loop *loop = plait__loop_here;
 
-        if (plait__unlikely(!loop || plait__load(&inner->holder) != loop->current))
+        if (plait__unlikely(!loop || plait__load(&inner->holder) != loop->current)) {
+                plait__not_forked(__func__);
                 plait__panic(__func__, "this strand does not hold the lock");
+        }
         if (plait__unlikely(loop->simulated))
                 release_simulated(inner, loop);
         else

@@ -280,6 +280,7 @@ int plait_queue_try_get(plait_queue *queue, void *item)
 
 size_t plait_queue_size(const plait_queue *queue)
 {
+        plait__not_forked(__func__);
         plait__point_here();
         return plait__load(&queue->count);
 }
@@ -298,6 +299,7 @@ static void wake_all(plait_queue *queue, struct plait__link *waiters, int rc)
                 grant_with(strand, rc);
                 plait__spin_acquire(&queue->guard);
         }
+        plait__waiters_put_back(waiters, &all);
 }
 
 void plait_queue_task_done(plait_queue *queue)
@@ -353,6 +355,7 @@ int plait_queue_new(plait_queue **ret, size_t item_size, size_t capacity, plait_
 {
         plait_queue *queue;
 
+        plait__not_forked(__func__);
         if (item_size == 0 || capacity == 0 || (order == PLAIT_PRIORITY && item_size < sizeof(int)) ||
             (order != PLAIT_FIFO && order != PLAIT_LIFO && order != PLAIT_PRIORITY))
                 return -EINVAL;
@@ -376,6 +379,7 @@ int plait_queue_new(plait_queue **ret, size_t item_size, size_t capacity, plait_
 
 void plait_queue_free(plait_queue *queue)
 {
+        plait__not_forked(__func__);
         if (!queue)
                 return;
         if (!plait__list_empty(&queue->getters) || !plait__list_empty(&queue->putters) || !plait__list_empty(&queue->joiners))

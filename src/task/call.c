@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/panic.h"
 #include "base/sys.h"
 #include "core/strand.h"
 #include "task/executor.h"
@@ -69,6 +70,8 @@ static int run_left(void *memory)
                 plait__scope_cancel_inside(&left->scope);
         plait__spin_release(&left->lock);
         left->result = left->fn(left->arg);
+        if (plait__unlikely(loop->current->scope != (struct plait__scope *)(void *)left->scope.private_))
+                plait__panic("plait_call_or_leave", "the function returned while a scope or group that it opened is still open");
         plait__spin_acquire(&left->lock);
         left->ended = true;
         plait__scope_remove(loop->current, (struct plait__scope *)(void *)left->scope.private_);

@@ -116,6 +116,8 @@ void plait__group_end_scope(plait_group *group, enum plait__cancel how)
 {
         struct plait__group *inner = plait__group_of(group);
 
+        if (inner->scope.deadline != PLAIT_FOREVER && plait_now() >= inner->scope.deadline)
+                return;                         /* it has ended by its time already */
         if (!plait__scope_cancel(&inner->scope, how))
                 return;
         plait__spin_acquire(&tree);
@@ -128,6 +130,7 @@ void plait__group_end_scope(plait_group *group, enum plait__cancel how)
 
 void plait_group_cancel(plait_group *group)
 {
+        plait__not_forked(__func__);
         plait__point_here();
         if (plait__group_of(group)->scope.group_state == PLAIT__GROUP_OPEN)
                 plait__group_end_scope(group, PLAIT__CANCEL_QUIET);
@@ -137,6 +140,7 @@ void plait__scope_cancel_inside(plait_scope *scope)
 {
         struct plait__scope *inner = (struct plait__scope *)(void *)scope->private_;
 
+        plait__not_forked(__func__);
         if (inner->deadline != PLAIT_FOREVER && plait_now() >= inner->deadline)
                 return;                         /* it has ended by its time already */
         if (plait__scope_cancel(inner, PLAIT__CANCEL_OUTER))
@@ -176,6 +180,7 @@ static bool cancel_task(struct plait_task *task)
 
 void plait_task_cancel(plait_task *task)
 {
+        plait__not_forked(__func__);
         plait__point_here();
         if (task)
                 cancel_task(task);
@@ -185,9 +190,10 @@ int plait_task_kill(plait_task *task)
 {
         const struct plait__executor_class *class;
 
+        plait__not_forked(__func__);
+        plait__point_here();
         if (!task)
                 return 0;
-        plait__point_here();
         class = plait__class_of(task->group->executor);
         if (!class->kill)
                 return -ENOTSUP;

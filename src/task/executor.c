@@ -4,6 +4,7 @@
 
 #include "core/stack.h"
 #include "core/strand.h"
+#include "task/loops.h"
 
 int (*plait__processes_open)(plait_executor **ret, const plait_executor_options *options);
 struct plait__simulator plait__simulator;
@@ -12,16 +13,19 @@ int plait_executor_open(plait_executor **ret, const plait_executor_options *opti
 {
         plait_executor_options simulated;
 
+        plait__not_forked(__func__);
         if (options->stack_bytes > (size_t)1 << 30)
                 return -EINVAL;
-        if (plait__is_simulated() && !options->workers && options->kind != PLAIT_COROUTINES) {
+        if (plait__is_simulated() && !options->workers) {
                 simulated = *options;
                 simulated.workers = plait__simulator.workers();
                 options = &simulated;
         }
         switch (options->kind) {
         case PLAIT_COROUTINES:
-                return plait__coroutines_open(ret, options);
+                if (options->gil)
+                        return -ENOTSUP;
+                return options->workers == 1 ? plait__coroutines_open(ret, options) : plait__loops_open(ret, options);
         case PLAIT_THREADS:
                 return plait__threads_open(ret, options);
         case PLAIT_PROCESSES:
@@ -33,12 +37,15 @@ int plait_executor_open(plait_executor **ret, const plait_executor_options *opti
 int plait_executor_close(plait_executor *executor)
 {
         struct plait__strand *strand = plait__strand_here(__func__);
-        int rc;
+        int rc, closed;
 
         if (!strand)
                 return -ENOMEM;
-        rc = plait__check(strand);
+        rc = plait__enter(strand);
         if (!executor)
                 return rc;
-        return executor->constant ? -ENOTSUP : plait__class_of(executor)->close(executor);
+        if (executor->constant)
+                return -ENOTSUP;
+        closed = plait__class_of(executor)->close(executor);
+        return closed < 0 ? closed : rc;        /* closed in any case */
 }

@@ -31,10 +31,12 @@ struct map {
         _Atomic size_t cursor;                  /* the next item that nobody has */
         _Atomic size_t ended, told;             /* of progress: items, and what the caller was last told */
         _Atomic size_t runners;
+        _Atomic bool cut;                       /* a runner ended with items left, or with one that was cut short */
         plait__spin lock;                       /* of failure */
         plait_failure failure;
 };
 
+const struct plait_task *_Atomic plait__common_task;
 const void *plait__common_here;
 
 static int run_items(void *arg);
@@ -65,7 +67,8 @@ static int run_item(struct map *map, size_t index)
 {
         char *item = map->items + index * map->size;
         int status = 0;
-        int result = plait__is_simulated() ? plait__simulator.run_item(map->group.executor, map->fn, item, map->size, map->options->retries, &status) :
+        int result = plait__is_simulated() ? plait__simulator.run_item(map->group.executor, map->fn, item, map->size,
+                                                                       map->options->retries, &status) :
                                              map->fn(item);
         bool cut = (result == -ECANCELED || result == -ETIMEDOUT) && plait_cancelled() < 0;
 
@@ -113,8 +116,10 @@ static int run_items(void *arg)
                         rc = plait_cancelled();
                         if (rc == 0)
                                 rc = run_item(map, index);
-                        if (rc < 0)
+                        if (rc < 0) {
+                                plait__store(&map->cut, true);
                                 return rc;
+                        }
                 }
                 if (!fixed) {
                         now = plait__loop_now(plait__loop_here);
@@ -131,9 +136,12 @@ const void *plait_task_common(void)
         const struct plait_task *task = loop ? plait__task_of(loop->current) : NULL;
         const struct map *map;
 
-        if (plait__common_here)
+        plait__not_forked(__func__);
+        if (!task)
+                return NULL;
+        if (task == plait__load(&plait__common_task))
                 return plait__common_here;
-        if (!task || task->fn != run_items)
+        if (task->fn != run_items)
                 return NULL;
         map = task->arg;
         return map->options->common;
@@ -153,7 +161,8 @@ static void tell_progress(struct map *map, struct plait__strand *strand)
         size_t ended;
 
         do {
-                plait_ignore(plait__group_park(strand, &map->group, &map->group, has_news, &plait__group_of(&map->group)->scope, true));
+                plait_ignore(plait__group_park(strand, &map->group, &map->group, has_news, &plait__group_of(&map->group)->scope,
+                                               PLAIT__WATCH_STUCK));
                 ended = plait__load(&map->ended);
                 if (ended != plait__load(&map->told)) {
                         plait__store(&map->told, ended);
@@ -167,7 +176,17 @@ static size_t limit_of(const plait_map_options *options, const plait_executor *e
 {
         if (options->limit)
                 return options->limit;
-        return executor->class->local ? COROUTINES_AT_ONCE : plait__class_of(executor)->width((plait_executor *)(uintptr_t)executor);
+        return executor->class->coroutines ? COROUTINES_AT_ONCE : plait__class_of(executor)->width((plait_executor *)(uintptr_t)executor);
+}
+
+/* What the items say: a runner that came too late for its group's end, and for any item, cut nothing short. */
+static int outcome(const struct map *map)
+{
+        if (map->failure.result)
+                return map->failure.result;
+        if (plait__load(&map->cursor) >= map->count && !plait__load(&map->cut))
+                return 0;
+        return plait__group_result(&map->group);
 }
 
 int plait__map_by_runners(const plait_map_options *options, plait_fn *fn, void *items, size_t count, size_t size)
@@ -183,7 +202,7 @@ int plait__map_by_runners(const plait_map_options *options, plait_fn *fn, void *
         map.limit = executor->class->fresh ? count : limit_of(options, executor);
         if (executor->class->fresh)             /* a runner for each item, since each has a thread of its own */
                 map.group.limit = options->limit;
-        map.bite_max = executor->class->local || executor->class->fresh ? 1 : count / (workers * 8) + 1;
+        map.bite_max = executor->class->coroutines || executor->class->fresh ? 1 : count / (workers * 8) + 1;
         if (map.limit == 0 || map.limit > count)
                 map.limit = count;
         if (first > map.limit)
@@ -194,7 +213,7 @@ int plait__map_by_runners(const plait_map_options *options, plait_fn *fn, void *
         if (options->progress)
                 tell_progress(&map, strand);
         plait__group_wait_all(strand, &map.group, true);
-        rc = map.failure.result ? map.failure.result : plait__group_result(&map.group);
+        rc = outcome(&map);
         if (options->progress && plait__load(&map.ended) != plait__load(&map.told))
                 options->progress(options->progress_arg, plait__load(&map.ended), count);
         plait__group_close(&map.group, strand);
@@ -204,26 +223,26 @@ int plait__map_by_runners(const plait_map_options *options, plait_fn *fn, void *
         return rc;
 }
 
-int plait_map_with(const plait_map_options *options, plait_fn *fn, void *items, size_t count, size_t size)
+/* As if nothing had run. */
+static void write_outputs(const plait_map_options *options, size_t count)
 {
-        static const plait_map_options none;
-        struct plait__strand *strand = plait__strand_here("plait_map");
-        plait_executor *executor;
         size_t i;
-        int rc;
 
-        if (!options)
-                options = &none;
-        if (!fn || size == 0 || (!items && count))
-                return -EINVAL;
-        if (!strand)
-                return -ENOMEM;
         for (i = 0; options->results && i < count; i++)
                 options->results[i] = -ECANCELED;
         if (options->statuses && count)
                 memset(options->statuses, 0, count * sizeof *options->statuses);
         if (options->failure)
                 memset(options->failure, 0, sizeof *options->failure);
+}
+
+static int any_map(struct plait__strand *strand, const plait_map_options *options, plait_fn *fn, void *items, size_t count, size_t size)
+{
+        plait_executor *executor;
+        int rc;
+
+        if (!strand)
+                return -ENOMEM;
         rc = plait__enter(strand);
         if (rc < 0 || count == 0)
                 return rc;
@@ -233,9 +252,35 @@ int plait_map_with(const plait_map_options *options, plait_fn *fn, void *items, 
         return plait__map_by_runners(options, fn, items, count, size);
 }
 
+static int map_with(const char *call, const plait_map_options *options, plait_fn *fn, void *items, size_t count, size_t size)
+{
+        static const plait_map_options none;
+        struct plait__strand *strand = plait__strand_here(call);
+        plait_failure *failure;
+        int rc;
+
+        if (!options)
+                options = &none;
+        if (!fn || size == 0 || (!items && count))
+                return -EINVAL;
+        write_outputs(options, count);
+        rc = any_map(strand, options, fn, items, count, size);
+        failure = options->failure;
+        if (failure && failure->result == 0 && rc < 0 && rc != -ETIMEDOUT && rc != -ECANCELED) {
+                failure->result = rc;           /* no item's */
+                strcpy(failure->name, "map");
+        }
+        return rc;
+}
+
+int plait_map_with(const plait_map_options *options, plait_fn *fn, void *items, size_t count, size_t size)
+{
+        return map_with(__func__, options, fn, items, count, size);
+}
+
 int plait_map(plait_executor *executor, plait_fn *fn, void *items, size_t count, size_t size)
 {
         plait_map_options options = {.executor = executor};
 
-        return plait_map_with(&options, fn, items, count, size);
+        return map_with(__func__, &options, fn, items, count, size);
 }

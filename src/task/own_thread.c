@@ -53,5 +53,6 @@ static struct plait_executor own = {.class = &class, .name = "own thread", .cons
 
 plait_executor *plait_own_thread(void)
 {
+        plait__not_forked(__func__);
         return &own;
 }

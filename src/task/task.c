@@ -9,10 +9,9 @@
 #include "task/executor.h"
 #include "task/group.h"
 
-enum { POSTED_FAILURES_KEPT = 64 };             /* of a group that posts for ever */
-
 const char *plait_task_name(const plait_task *task)
 {
+        plait__not_forked(__func__);
         if (!task)
                 return "";
         if (task->extra && task->extra->name[0])
@@ -142,25 +141,14 @@ static enum verdict judge(struct plait_task *task, int result, int *ret_state)
         return outer ? CUT : IGNORED;
 }
 
-void plait__group_note_failure(struct plait__group *group, struct plait_task *task, int result)
+/* The record of a posted task that is kept because it failed; its bytes need not be. */
+static void free_bytes(struct plait_task *task)
 {
-        struct plait__link *link = task ? &task->strand.wait : NULL, *last;
-        bool posted = task && task->strand.flags & PLAIT__POSTED;
-
-        plait__spin_acquire(&group->lock);      /* of a local group too: any strand may ask for its failures */
-        if (group->failures++ == 0)
-                group->first_failure = result;
-        if (task)
-                task->result = result;
-        if (task && (!posted || group->scope.group_kept < POSTED_FAILURES_KEPT)) {
-                group->scope.group_kept = (uint8_t)(group->scope.group_kept + posted);
-                last = group->failed ? &group->failed->strand.wait : link;
-                link->next = last == link ? link : last->next;
-                last->next = link;
-                group->failed = task;
-                task->strand.flags |= PLAIT__FAILED;
-        }
-        plait__spin_release(&group->lock);
+        if (!(task->strand.flags & PLAIT__OWN_BYTES))
+                return;
+        plait__sys.free(task->arg);
+        task->arg = NULL;
+        task->strand.flags &= (uint8_t)~PLAIT__OWN_BYTES;
 }
 
 static void unlink_task(struct plait_task *task)
@@ -176,14 +164,16 @@ static void unlink_task(struct plait_task *task)
                 link->next->prev = link->prev;
 }
 
-static void wake_waiters(struct plait__group *group)
+void plait__group_forget(plait_group *group, struct plait_task *task)
 {
-        struct plait__strand *waiter, *next;
+        struct plait__group *inner = plait__group_of(group);
 
-        for (waiter = group->waiters; waiter; waiter = next) {
-                next = waiter->wait.next ? plait__container(waiter->wait.next, struct plait__strand, wait) : NULL;
-                plait__unpark(waiter);
-        }
+        plait__group_lock(inner);
+        if (task->strand.flags & PLAIT__FAILED)
+                plait__group_drop_failure(inner, task);
+        unlink_task(task);
+        plait__group_unlock(inner);
+        plait__record_free(plait__loop_here, task);
 }
 
 /* Locks the group when no wake-up of the strand is under way: they are sent with the group locked, so none comes after this,
@@ -199,45 +189,31 @@ static void lock_for_good(struct plait__group *group, struct plait__strand *stra
         }
 }
 
-void plait__group_wake(plait_group *group)
+static void hand_over(struct plait_task *task)
 {
-        struct plait__group *inner = plait__group_of(group);
+        plait_executor *executor = task->group->executor;
+        int rc = plait__class_of(executor)->start(executor, task);
 
-        plait__group_lock(inner);
-        wake_waiters(inner);
-        plait__group_unlock(inner);
+        if (rc < 0)
+                plait__task_finish_here(task, rc);
 }
 
-void plait__task_finish(struct plait_task *task, int result)
+/* The task leaves its group's accounts, and one behind the limit may begin. `cut`: what it was cut short by, if it was. */
+static inline void leave_group(struct plait_task *task, int result, int cut)
 {
-        struct plait__loop *here = plait__loop_here;
         struct plait__strand *strand = &task->strand;
-        plait_group *public = task->group;
-        struct plait__group *group = plait__group_of(public);
+        struct plait__group *group = plait__group_of(task->group);
         struct plait_task *next;
-        int state = 0;
-        enum verdict verdict = judge(task, result, &state);
-        bool gone = false;
-
-        if (strand->gil)
-                plait__gil_leave(strand, strand->gil);
-        if (strand->timer.place)
-                plait__timers_remove(&strand->loop->timers, &strand->timer);
-        if (here->line == strand)
-                leave_line(here, task);
-        if (verdict == FAILURE) {               /* first it, then what it brings about */
-                plait__group_note_failure(group, task, result);
-                if (!public->keep_going)
-                        plait__group_end_scope(public, PLAIT__CANCEL_FAILURE);  /* while the group is surely there */
-        }
+        bool gone = false, counted = plait__load(&group->scope.group_flags) & PLAIT__GROUP_COUNTED;
+        plait_executor *executor = task->group->executor;
 
         lock_for_good(group, strand);
         task->result = result;
         plait__store_release(&strand->state, PLAIT__ENDED);             /* pairs with plait_task_result() */
-        if (plait__unlikely(strand->flags & PLAIT__AWAITED))
-                plait__task_tell_afar(task);
-        if (verdict == CUT && !group->cut)
-                group->cut = (int16_t)state;
+        if (plait__unlikely(strand->flags & PLAIT__AWAITED || plait__load(&strand->cancelled) & PLAIT__WATCHED))
+                plait__task_tell(task);
+        if (cut && !group->cut)
+                group->cut = (int16_t)cut;
         group->live--;
         group->begun--;
         next = ring_pop(&group->withheld);
@@ -250,24 +226,53 @@ void plait__task_finish(struct plait_task *task, int result)
         } else if (!(strand->flags & PLAIT__FAILED)) {
                 unlink_task(task);
                 gone = true;
+        } else {
+                free_bytes(task);
         }
-        wake_waiters(group);
+        if (group->waiters)
+                plait__group_wake_locked(group);
         plait__group_unlock(group);             /* from here on the group may be gone, unless `next` holds it */
         if (gone)
-                plait__record_free(here, task);
+                plait__record_free(plait__loop_here, task);
         if (next)
-                plait__task_hand_over(next);
+                hand_over(next);
+        if (plait__unlikely(counted))
+                plait__class_of(executor)->task_ends(executor); /* last of all: it may be closed then */
 }
 
-void plait__task_hand_over(struct plait_task *task)
+void plait__task_finish(struct plait_task *task, int result)
 {
-        plait_executor *executor = task->group->executor;
-        int rc = plait__class_of(executor)->start(executor, task);
+        struct plait__loop *here = plait__loop_here;
+        struct plait__strand *strand = &task->strand;
+        plait_group *group = task->group;
+        int state = 0;
+        enum verdict verdict = judge(task, result, &state);
 
-        if (rc < 0) {
-                task->strand.loop = plait__loop_here;
-                plait__task_finish(task, rc);
+        plait__record_end_locals(task);
+        if (strand->gil)
+                plait__gil_leave(strand, strand->gil);
+        if (strand->timer.place)
+                plait__timers_remove(&strand->loop->timers, &strand->timer);
+        if (here->line == strand)
+                leave_line(here, task);
+        if (verdict == FAILURE) {               /* first it, then what it brings about */
+                plait__group_note_failure(plait__group_of(group), task, result);
+                if (!group->keep_going)
+                        plait__group_end_scope(group, PLAIT__CANCEL_FAILURE);  /* while the group is surely there */
         }
+        leave_group(task, result, verdict == CUT ? state : 0);
+}
+
+void plait__task_finish_here(struct plait_task *task, int result)
+{
+        task->strand.loop = plait__loop_here;
+        plait__task_finish(task, result);
+}
+
+void plait__task_withdraw(struct plait_task *task)
+{
+        task->strand.loop = plait__loop_here;
+        leave_group(task, 0, 0);
 }
 
 __attribute__((constructor)) static void join_core(void)
@@ -279,24 +284,40 @@ __attribute__((constructor)) static void join_core(void)
 
 int plait_task_result(const plait_task *task)
 {
+        plait__not_forked(__func__);
+        plait__point_here();
         if (!task)
                 return -ENOMEM;
-        plait__point_here();
         return plait__load_acquire(&task->strand.state) == PLAIT__ENDED ? task->result : -EINPROGRESS;
 }
 
 void *plait_task_arg(const plait_task *task)
 {
+        plait__not_forked(__func__);
         return task ? task->arg : NULL;
 }
 
 pid_t plait_task_pid(const plait_task *task)
 {
-        return task && task->extra ? task->extra->pid : 0;
+        plait_executor *executor;
+
+        plait__not_forked(__func__);
+        if (!task)
+                return 0;
+        switch (plait__load_acquire(&task->strand.state)) {     /* pairs with its executor's start, and with its end */
+        case PLAIT__ENDED:
+                return task->extra ? task->extra->pid : 0;
+        case PLAIT__AWAY:
+                executor = task->group->executor;
+                return executor->class->pid ? executor->class->pid(executor, task) : 0;
+        default:
+                return 0;
+        }
 }
 
 int plait_task_status(const plait_task *task)
 {
+        plait__not_forked(__func__);
         return task && plait_task_result(task) != -EINPROGRESS ? task->status : 0;
 }
 
@@ -306,6 +327,12 @@ static bool task_done(struct plait__group *group, void *object)
 
         (void)group;
         return plait__load(&task->strand.state) == PLAIT__ENDED;
+}
+
+/* Whether the group stays open as long as the strand waits. */
+static bool keeps_open(const struct plait__strand *strand, const plait_group *group)
+{
+        return plait__task_of(strand)->group == group || (!group->detached && plait__group_scope(group)->owner == strand);
 }
 
 int plait_task_wait(plait_task *task, int *ret)
@@ -318,10 +345,12 @@ int plait_task_wait(plait_task *task, int *ret)
         if (task && strand == &task->strand)
                 plait__panic(__func__, "the task '%s' waits for itself", plait_task_name(task));
         rc = plait__enter(strand);
-        if (rc == 0 && task && plait__group_is_afar(task->group, strand->loop))
-                return plait__task_wait_afar(strand, task, ret);
+        if (rc == 0 && task && plait__load(&task->strand.state) == PLAIT__FREE)
+                plait__panic(__func__, "the task is gone: its group has ended");
+        if (rc == 0 && task && !keeps_open(strand, task->group))
+                return plait__task_wait_outside(strand, task, ret);
         if (rc == 0 && task)
-                rc = plait__group_park(strand, task->group, task, task_done, NULL, true);
+                rc = plait__group_park(strand, task->group, task, task_done, NULL, PLAIT__WATCH_STUCK);
         if (rc == 0 && ret)
                 *ret = plait_task_result(task);
         return rc;

@@ -12,11 +12,15 @@ APPROACHES = ("serial", "threads", "processes", "coroutines", "gil")
 FIELDS = ("block", "approach", "wall_s", "cpu_s", "rss_kb", "speedup")
 
 
+def demo(build, *arguments):
+    return subprocess.run([os.path.join(build, "demo", "demo"), os.path.join(build, "cmd", "plait"), *arguments],
+                          capture_output=True, text=True, timeout=200, check=False)
+
+
 def run(build, *arguments):
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "demo.json")
-        done = subprocess.run([os.path.join(build, "demo", "demo"), os.path.join(build, "cmd", "plait"), "--json", path, *arguments],
-                              capture_output=True, text=True, timeout=200, check=False)
+        done = demo(build, "--json", path, *arguments)
         if done.returncode != 0:
             return done.stderr.splitlines() + ["exit status %d" % done.returncode], done.stdout, []
         with open(path, encoding="utf-8") as file:
@@ -52,6 +56,17 @@ def main():
     tap.result("downloads_the_urls_it_is_given", problems + ([] if "3 downloads" in output else output.splitlines()))
     server.terminate()
     server.wait(20)
+    # Nobody listens there now: no row is made up, and the computation is measured all the same.
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "demo.json")
+        done = demo(build, "--json", path, url)
+        with open(path, encoding="utf-8") as file:
+            blocks = {row["block"] for row in json.load(file)}
+    tap.result("makes_up_no_row", [] if done.returncode == 1 and "Nothing was measured" in done.stdout and blocks == {"cpu"}
+               else [done.stdout, "exit status %d" % done.returncode])
+    done = demo(build, "--json", "/nowhere/demo.json", url)
+    tap.result("says_at_once_that_it_cannot_write", [] if done.returncode == 1 and not done.stdout and "/nowhere" in done.stderr
+               else [done.stdout, done.stderr])
     tap.end()
 
 

@@ -22,6 +22,10 @@ int use(void)
     PLAIT_GROUP(group, .keep_going = true);
     PLAIT_WITHIN(PLAIT_S);
     PLAIT_SHIELD(PLAIT_S);
+    static plait_lock lock;
+    static plait_rlock rlock;
+    PLAIT_LOCKED(&lock);
+    PLAIT_LOCKED(&rlock);
     return plait_group_wait(&group);
 }
 """

@@ -63,14 +63,15 @@ END
 # shellcheck disable=SC2317
 use() {
         flags=$(pkg-config --cflags "$3") || return
-        libs=$(pkg-config --libs "$3") || return
-        if [ "$2" = static ]; then      # our libraries' archives, the system's shared libraries
-                libs="$(echo "$libs" | sed 's/-l\(plait[a-z-]*\)/-l:lib\1.a/g') -pthread"
-                [ "$3" != plait-http ] || libs="$libs -lcurl"
-        fi
+        case $2 in
+        shared) libs=$(pkg-config --libs "$3") || return ;;
+        # our libraries' archives, the system's shared libraries
+        static) libs=$(pkg-config --static --libs "$3" | sed 's/-l\(plait[a-z-]*\)/-l:lib\1.a/g') || return ;;
+        wholly) libs="-static $(pkg-config --static --libs "$3")" || return ;;
+        esac
         # shellcheck disable=SC2086
         $1 -Wall -Wextra -Werror $flags "$4" -o program $libs || return
-        if [ "$2" = static ] && ldd program | grep libplait; then
+        if [ "$2" != shared ] && ldd program | grep libplait; then
                 return 1
         fi
         LD_LIBRARY_PATH=$library timeout 20 ./program
@@ -82,12 +83,20 @@ both() {
 }
 
 both "${CC:-cc}" plait uses_plait program.c
+result a_program_without_shared_libraries_uses_plait use "${CC:-cc}" wholly plait program.c
 if command -v g++ >/dev/null; then
         both "g++ -xc++ -std=c++17" plait uses_plait_from_cxx program.c
 fi
 if [ -f "$PKG_CONFIG_PATH/plait-http.pc" ]; then
         both "${CC:-cc}" plait-http uses_plait_http http.c
 fi
+# Wherever it was put; LD_LIBRARY_PATH does not help it.
+# shellcheck disable=SC2317
+command_runs() {
+        command=$(find "$tree" -name plait -type f -path '*/bin/*')
+        [ -n "$command" ] && "$command" --version && (cd / && "$command" get --help >/dev/null)
+}
+[ ! -f "$PKG_CONFIG_PATH/plait-http.pc" ] || result the_installed_command_finds_its_libraries command_runs
 result the_soname_has_its_version sh -c "readelf -d '$library/libplait.so' | grep -F '[libplait.so.0]'"
 echo "1..$count"
 exit "$failed"

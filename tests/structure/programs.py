@@ -89,6 +89,12 @@ def main():
     for word in ("coroutines", "threads", "processes"):
         tap.result("example_any_executor_" + word,
                    run([example + "any_executor", word, url, url + "bytes/77"], ["size: 1234", "size: 77", word + " took"]))
+    tap.result("examples_tell_how_they_are_used", [
+        "%s: %r" % (words, done) for words, done in
+        ((words, subprocess.run([example + words[0], *words[1:]], capture_output=True, text=True, timeout=60, check=False))
+         for words in (("two_threads", url), ("two_coroutines", url, url, url), ("two_processes", "1"), ("any_executor",),
+                       ("any_executor", "fibres", url), ("any_executor", "threads", *[url] * 17)))
+        if done.returncode != 2 or "usage: " + words[0] not in done.stderr or done.stdout])
     status = server.end()
     tap.result("the_server_ends_when_told", [] if status == 0 else ["exit status %d" % status])
     tap.end()
