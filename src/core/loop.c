@@ -352,6 +352,7 @@ struct plait__loop *plait__loop_new(struct plait__loop *maker)
         loop->ready = NULL;
         loop->ready_end = &loop->ready;
         loop->budget = BUDGET;
+        loop->simulated = false;
         plait__store(&loop->outside.helper, false);
         loop->outside.watches = 0;
         loop->outside.holder = NULL;
@@ -380,6 +381,12 @@ void plait__loop_adopt(struct plait__loop *loop)
         loop->outside.tid = (pid_t)plait__sys.gettid();
         plait__store_release(&loop->outside.alive, true);       /* pairs with src/inspect */
         plait__loop_made(loop);
+}
+
+void plait__loop_return(struct plait__loop *loop)
+{
+        plait__loop_here = loop;
+        pthread_setspecific(key, loop);
 }
 
 void plait__loop_check(const char *call)

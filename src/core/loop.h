@@ -23,7 +23,7 @@ enum { PLAIT__LOOP_LOCALS = 4 };
 /* In the inbox, in place of NULL, while the loop sleeps. */
 #define PLAIT__SLEEPS ((struct plait__strand *)1)
 
-/* The four seams. A test or a simulation gives a loop its own. */
+/* The seams. A test or a simulation gives a loop its own. */
 struct plait__seams {
         plait_time (*now)(struct plait__loop *loop);
         /* Waits until something may be ready, at most to `until`; nothing else of the loop runs meanwhile. A moment that
@@ -31,6 +31,7 @@ struct plait__seams {
         void (*poll)(struct plait__loop *loop, plait_time until);
         struct plait__strand *(*pick)(struct plait__loop *loop);       /* NULL: first in, first out */
         uint64_t (*random)(struct plait__loop *loop);
+        void (*point)(struct plait__loop *loop, bool waits);           /* only of a simulated loop: see plait__point() */
 };
 
 /* A place outside the loop where strands of it become ready, looked at between strands and before sleeping (the process
@@ -70,6 +71,7 @@ struct plait__loop {
         struct plait__strand *ready, **ready_end;
         struct plait__strand *ahead;            /* some places behind the first that is ready, or NULL: see next_ready() */
         unsigned budget;                        /* switches until the outside is looked at again */
+        bool simulated;                         /* all threads and processes are strands of this loop: src/sim */
         int *errno_here;
         void **exceptions_here;
         struct plait__stack *ended_stack;       /* of a strand that has just ended: its successor gives it back */
@@ -136,6 +138,9 @@ struct plait__loop *plait__loop_new(struct plait__loop *maker);
 void plait__loop_adopt(struct plait__loop *loop);
 void plait__loop_free(struct plait__loop *maker, struct plait__loop *loop);
 
+/* The thread is back on a loop that it had left for another, or (NULL) on none. */
+void plait__loop_return(struct plait__loop *loop);
+
 static inline struct plait__loop *plait__loop_get(const char *call)
 {
         struct plait__loop *loop = plait__loop_here;
@@ -153,6 +158,21 @@ static inline void plait__not_forked(const char *call)
 static inline plait_time plait__loop_now(struct plait__loop *loop)
 {
         return loop->now = loop->seams.now(loop);
+}
+
+/* A place where a simulation may let others run: strands of other threads, and if this call may wait (`waits`) also those of
+ * this one. Stands on entry of calls that touch what strands share, with no guard held. */
+static inline void plait__point(struct plait__loop *loop, bool waits)
+{
+        if (__builtin_expect(loop->simulated, 0))
+                loop->seams.point(loop, waits);
+}
+
+/* Likewise, for calls that need no loop. */
+static inline void plait__point_here(void)
+{
+        if (__builtin_expect(plait__loop_here != NULL, 1))
+                plait__point(plait__loop_here, false);
 }
 
 /* Links a strand of this loop behind the ready ones. */

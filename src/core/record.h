@@ -96,7 +96,8 @@ struct plait__strand {
         _Atomic uint8_t cancelled;              /* enum plait__cancelled; relaxed, like a scope's */
         _Atomic uint8_t granted;                /* release by who hands something over, acquire by who waited */
         _Atomic uint32_t remote;                /* 1: it is in its loop's inbox; see loop.c */
-        bool insists;                           /* its wait is not cut short: an acquire that cannot fail */
+        uint32_t insists : 1;                   /* its wait is not cut short: an acquire that cannot fail */
+        uint32_t simulated : 31;                /* its slot in a simulation (src/sim), or 0 */
 
         /* waiting */
         struct plait__strand *inbox_next;       /* in its loop's inbox: written by who pushes, read by the loop */

@@ -214,6 +214,7 @@ void plait_barrier_abort(plait_barrier *barrier)
         struct plait__wakes wakes = {NULL, NULL};
 
         plait__not_forked(__func__);
+        plait__point_here();
         plait__spin_acquire(&inner->guard);
         break_it(inner, &wakes);
         plait__spin_release(&inner->guard);
@@ -226,6 +227,7 @@ void plait_barrier_reset(plait_barrier *barrier)
         struct plait__wakes wakes = {NULL, NULL};
 
         plait__not_forked(__func__);
+        plait__point_here();
         plait__spin_acquire(&inner->guard);
         give_up(inner, &wakes);
         clear(inner, BROKEN | BREAKS);

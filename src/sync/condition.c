@@ -142,6 +142,7 @@ void plait_condition_notify(plait_condition *condition, size_t count)
         struct plait__strand *strand;
 
         plait__not_forked(__func__);
+        plait__point_here();
         while (count-- && (strand = take(inner, &inner->waiters)))
                 hand_on(strand);
 }
@@ -153,6 +154,7 @@ void plait_condition_notify_all(plait_condition *condition)
         struct plait__link waiters;
 
         plait__not_forked(__func__);
+        plait__point_here();
         plait__spin_acquire(&inner->guard);
         plait__waiters_take(&inner->waiters, &waiters);
         plait__spin_release(&inner->guard);

@@ -41,6 +41,7 @@ void plait_event_set(plait_event *event)
         struct event *inner = inner_of(event);
 
         plait__not_forked(__func__);
+        plait__point_here();
         if (!plait__load_acquire(&inner->set))
                 set(inner);
 }
@@ -48,12 +49,14 @@ void plait_event_set(plait_event *event)
 void plait_event_clear(plait_event *event)
 {
         plait__not_forked(__func__);
+        plait__point_here();
         plait__store(&inner_of(event)->set, 0);
 }
 
 bool plait_event_is_set(const plait_event *event)
 {
         plait__not_forked(__func__);
+        plait__point_here();
         return plait__load_acquire(&inner_of(event)->set);      /* pairs with plait_event_set() */
 }
 

@@ -267,6 +267,7 @@ int plait_queue_get(plait_queue *queue, void *item)
 int plait_queue_try_put(plait_queue *queue, const void *item)
 {
         plait__not_forked(__func__);
+        plait__point_here();
         plait__spin_acquire(&queue->guard);
         return put_now(queue, item);
 }
@@ -274,6 +275,7 @@ int plait_queue_try_put(plait_queue *queue, const void *item)
 int plait_queue_try_get(plait_queue *queue, void *item)
 {
         plait__not_forked(__func__);
+        plait__point_here();
         plait__spin_acquire(&queue->guard);
         return get_now(queue, item);
 }
@@ -281,6 +283,7 @@ int plait_queue_try_get(plait_queue *queue, void *item)
 size_t plait_queue_size(const plait_queue *queue)
 {
         plait__not_forked(__func__);
+        plait__point_here();
         return plait__load(&queue->count);
 }
 
@@ -377,6 +380,7 @@ static void wake_all(plait_queue *queue, struct plait__link *waiters, int rc)
 void plait_queue_task_done(plait_queue *queue)
 {
         plait__not_forked(__func__);
+        plait__point_here();
         plait__spin_acquire(&queue->guard);
         if (queue->unfinished == 0)
                 plait__panic(__func__, "called more often than items were put");
@@ -405,6 +409,7 @@ int plait_queue_join(plait_queue *queue)
 void plait_queue_shutdown(plait_queue *queue, bool immediate)
 {
         plait__not_forked(__func__);
+        plait__point_here();
         plait__spin_acquire(&queue->guard);
         queue->shut = true;
         if (immediate) {

@@ -139,6 +139,7 @@ static void acquire(const char *call, plait_rwlock *rwlock, enum kind kind)
         struct plait__strand *strand = plait__strand_or_wait(call);
         struct rwlock *inner = inner_of(rwlock);
 
+        plait__point(strand->loop, true);
         if (plait__likely(take(inner, strand, kind)))
                 return;
         check_self(call, inner, strand);
@@ -191,11 +192,13 @@ void plait_rwlock_acquire_write(plait_rwlock *rwlock)
 
 bool plait_rwlock_try_read(plait_rwlock *rwlock)
 {
+        plait__point_here();
         return take(inner_of(rwlock), plait__strand_or_wait(__func__), READ);
 }
 
 bool plait_rwlock_try_write(plait_rwlock *rwlock)
 {
+        plait__point_here();
         return take(inner_of(rwlock), plait__strand_or_wait(__func__), WRITE);
 }
 
@@ -240,7 +243,8 @@ void plait_rwlock_release(plait_rwlock *rwlock)
                 word = plait__load(&inner->word);
                 if (plait__unlikely(word & AWAITED)) {
                         release_awaited(inner, writes);
-                        return;
+                        break;
                 }
         } while (!change(inner, word, writes ? 0 : word - 1, memory_order_release));
+        plait__point(strand->loop, false);      /* from here on others can have it */
 }

@@ -115,6 +115,7 @@ int plait_semaphore_acquire(plait_semaphore *semaphore)
 bool plait_semaphore_try(plait_semaphore *semaphore)
 {
         plait__not_forked(__func__);
+        plait__point_here();
         return take(semaphore);
 }
 
@@ -154,6 +155,7 @@ void plait_semaphore_release(plait_semaphore *semaphore, unsigned count)
         unsigned free;
 
         plait__not_forked(__func__);
+        plait__point_here();
         if (count == 0)
                 return;
         for (;;) {

@@ -103,6 +103,9 @@ void plait__group_tell(const plait_group *group);
 void plait__group_withhold(struct plait__group *group, struct plait_task *task);
 struct plait_task *plait__group_next_ended(struct plait__group *group);
 
+/* plait_scope_cancel(), for callers that hold a guard. */
+void plait__scope_cancel_inside(plait_scope *scope);
+
 /* Ends the scope of the group, once, and wakes what is inside it. */
 void plait__group_end_scope(plait_group *group, enum plait__cancel how);
 
