@@ -22,6 +22,7 @@ static int compute(void *arg)
                 x ^= x >> 12;
                 x ^= x << 25;
                 x ^= x >> 27;
+                __asm__ volatile("" : "+r"(x));         /* else gcc computes two items of the plain loop at once */
         }
         item->result = x;
         return 0;

@@ -37,9 +37,6 @@
  * event.h, future.h, queue.h and gil.h; waiting for the first of several things: plait/select.h; what each strand has for
  * itself: plait/local.h. plait/dump.h shows what a program is doing, plait/simulate.h runs it under every order that a seed
  * gives. <plait/http.h> belongs to a library of its own, plait-http, and is not included here. */
- * event.h, future.h, queue.h and gil.h; what each has for itself: plait/local.h. plait/simulate.h runs all of it on one
- * thread, in an order that a seed decides. <plait/http.h> belongs to a library of its own, plait-http, and is not
- * included here. */
 #ifndef PLAIT_H
 #define PLAIT_H
 

@@ -267,3 +267,58 @@ TEST_ON_EXECUTORS(a_task_whose_time_is_negative_is_over_at_once)
         CHECK_EQUAL(plait_task_result(task), -ETIMEDOUT);
         CHECK_EQUAL(plait_group_wait(&group), -ETIMEDOUT);
 }
+
+static int tell_time(void *arg)
+{
+        *(plait_time *)arg = plait_now();
+        return 0;
+}
+
+/* A timer is a task that begins later. */
+TEST_ON_ALL_EXECUTORS(a_task_may_begin_later)
+{
+        plait_time at = 0, start = plait_now();
+        PLAIT_GROUP(group, .executor = test_executor());
+
+        plait_group_start_with(&group, &(plait_task_options){.after = 20 * PLAIT_MS}, tell_time, &at, sizeof at);
+        CHECK_EQUAL(plait_group_wait(&group), 0);
+        CHECK(at >= start + 20 * PLAIT_MS);
+}
+
+TEST_ON_ALL_EXECUTORS(a_task_that_is_cancelled_before_its_time_never_runs)
+{
+        plait_time at = 0;
+        PLAIT_GROUP(group, .executor = test_executor());
+        plait_task *task = plait_group_start_with(&group, &(plait_task_options){.after = 3600 * PLAIT_S}, task_never, &at, sizeof at);
+        int result;
+
+        plait_task_cancel(task);
+        CHECK_EQUAL(plait_task_wait(task, &result), 0);
+        CHECK_EQUAL(result, -ECANCELED);
+        CHECK_EQUAL(plait_group_wait(&group), 0);
+}
+
+static int next_in_order(void *arg)
+{
+        static int count;
+        int *mine = arg;
+
+        if (*mine == 0)
+                count = 0;
+        return *mine == count++ ? 0 : -EPROTO;
+}
+
+/* As sched's: by moment, and of equals the first that was started; the clock moves when all are parked. */
+TEST(tasks_that_begin_later_keep_their_order)
+{
+        int numbers[10];
+        PLAIT_GROUP(group, .name = "agenda");
+
+        test_clock_automatic();
+        for (int i = 0; i < 10; i++) {
+                numbers[i] = i;
+                plait_group_start_with(&group, &(plait_task_options){.after = (i / 3 + 1) * 3600 * PLAIT_S}, next_in_order, &numbers[i],
+                                       sizeof numbers[i]);
+        }
+        CHECK_EQUAL(plait_group_wait(&group), 0);
+}

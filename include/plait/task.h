@@ -30,6 +30,11 @@ typedef struct plait_task_options {
          * the last run's, and plait_task_pid() and _status() tell of the last death if all runs died. The time of `within`
          * goes on over all runs; a task that is cancelled or out of time is not run again. */
         unsigned retries PLAIT__ZERO;
+
+        /* The task begins so long after its start at the earliest, for timers: plait_task_cancel() before, and it never runs.
+         * Until then it counts as begun and waits where it will run: a thread or a worker is taken for it. 0 or less: at
+         * once. */
+        plait_time after PLAIT__ZERO;
 } plait_task_options;
 
 /* One task that failed: plait_group_failures(), plait_map_with(). */

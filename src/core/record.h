@@ -21,7 +21,7 @@
 #include "plait/group.h"
 #include "plait/task.h"
 
-#define PLAIT__RECORD_VERSION 2
+#define PLAIT__RECORD_VERSION 3
 
 struct plait__loop;
 struct plait__stack;
@@ -122,6 +122,7 @@ enum plait__cancelled {
 
 struct plait__extra {                           /* what few tasks have */
         plait_time within, kill_after;
+        plait_time not_before;                  /* the moment at which it may begin; 0: any */
         plait_time deadline;                    /* 0 until the task begins, and when it has none of its own */
         size_t stack_bytes;
         struct plait__locals *locals;           /* its strand-local values (sync/local.c), or NULL */

@@ -77,6 +77,7 @@ struct plait__job {
         uint64_t bytes, size;                   /* the struct, as an offset */
         plait_time deadline;                    /* around the task, as a moment */
         plait_time within;                      /* its own; 0: none */
+        plait_time not_before;                  /* when it may begin; 0: at once */
         _Atomic plait_time own_deadline;        /* what became of `within` when it began; 0: none, or it has not begun. Relaxed */
         uint32_t port;
         uint16_t gen;

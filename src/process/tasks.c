@@ -66,6 +66,7 @@ static void describe(unsigned job, const struct plait_task *task, const struct p
         shared->function = *function;
         shared->deadline = task->strand.deadline;
         shared->within = own_time(task);
+        shared->not_before = task->extra ? task->extra->not_before : 0;
         plait__store(&shared->own_deadline, 0);
         shared->port = port;
         shared->posted = (task->strand.flags & PLAIT__POSTED) != 0;

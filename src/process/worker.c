@@ -152,13 +152,15 @@ static int run_job(struct plait__job *job)
         task->fn = run_fn;
         task->arg = job->size ? plait__at(plait__me.head, job->bytes) : NULL;
         task->size = job->size;
-        result = job->within && !plait__record_extra(task) ? -ENOMEM : ended_before(job, task);
+        result = (job->within || job->not_before) && !plait__record_extra(task) ? -ENOMEM : ended_before(job, task);
         if (result < 0) {
                 plait__record_free(plait__me.loop, task);
                 return result;
         }
-        if (job->within)
+        if (job->within || job->not_before) {
                 task->extra->within = job->within;
+                task->extra->not_before = job->not_before;
+        }
         plait__me.job = job;
         plait__worker_run_task(task);
         return plait__me.result;

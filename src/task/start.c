@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/panic.h"
 #include "base/sys.h"
 #include "core/strand.h"
@@ -16,12 +17,12 @@ static void check_starter(const char *call, const plait_group *group, const stru
                 plait__panic(call, "neither the owner nor a task of the group '%s'", plait__group_name(group));
 }
 
-static int set_extra(struct plait_task *task, const plait_task_options *options)
+static int set_extra(struct plait__loop *loop, struct plait_task *task, const plait_task_options *options)
 {
         struct plait__extra *extra;
 
         if (!options || (!options->name && !options->within && !options->kill_after && !options->stack_bytes &&
-                         !options->retries))
+                         !options->retries && options->after <= 0))
                 return 0;
         extra = plait__record_extra(task);
         if (!extra)
@@ -30,6 +31,8 @@ static int set_extra(struct plait_task *task, const plait_task_options *options)
         extra->kill_after = options->kill_after;
         extra->stack_bytes = options->stack_bytes;
         extra->retries = options->retries;
+        if (options->after > 0)
+                extra->not_before = plait__clock_after(plait__loop_now(loop), options->after);
         if (options->name)
                 strncpy(extra->name, options->name, sizeof extra->name - 1);
         return 0;
@@ -45,7 +48,7 @@ static void note_start_failure(plait_group *group, struct plait__loop *loop, con
                 task->group = group;
                 task->arg = arg;
                 plait__store(&task->strand.state, PLAIT__ENDED);
-                plait_ignore(set_extra(task, options));         /* the name, if it can be had */
+                plait_ignore(set_extra(loop, task, options));         /* the name, if it can be had */
         }
         if (!inner->start_failure)
                 inner->start_failure = (int16_t)rc;
@@ -69,7 +72,7 @@ static int new_task(struct plait_task **ret, struct plait__loop *loop, plait_gro
         task = plait__record_new(loop);
         if (!task)
                 return -ENOMEM;
-        rc = set_extra(task, options);
+        rc = set_extra(loop, task, options);
         if (rc == 0 && !class->accept)          /* it does not travel */
                 rc = plait__local_inherit(loop->current, task);
         if (rc < 0) {

@@ -59,15 +59,31 @@ void plait__group_withhold(struct plait__group *group, struct plait_task *task)
 
 /* ---- beginning */
 
+/* One with a time to begin parks until then. */
+static int await_beginning(struct plait_task *task)
+{
+        struct plait__strand *strand = &task->strand;
+        plait_time moment = task->extra->not_before;
+        int rc;
+
+        plait__scope_begin_task(strand);
+        while ((rc = plait__check(strand)) == 0 && plait__loop_now(strand->loop) < moment)
+                plait__park(strand, PLAIT__ON_SLEEP, moment < strand->deadline ? moment : strand->deadline);
+        return rc;
+}
+
 static int begin(struct plait_task *task)
 {
         struct plait__group *group = plait__group_of(task->group);
+        int rc;
 
         if (!group->scope.group_local) {                    /* so that a cancel either sees it running, or is seen by it */
                 plait__spin_acquire(&group->lock);
                 plait__store(&task->strand.state, PLAIT__RUNNING);
                 plait__spin_release(&group->lock);
         }
+        if (task->extra && task->extra->not_before && (rc = await_beginning(task)) < 0)
+                return rc;
         if (task->extra && task->extra->within)
                 task->extra->deadline = plait__clock_after(plait__loop_now(task->strand.loop), task->extra->within);
         plait__scope_begin_task(&task->strand);
