@@ -22,6 +22,7 @@
 #include "base/sys.h"
 #include "core/strand.h"
 #include "plait/map.h"
+#include "process/chunks.h"
 #include "process/function.h"
 #include "process/monitor.h"
 #include "process/pool.h"
@@ -60,37 +61,6 @@ static struct plait__running_map *running(unsigned job)
         return plait__region.posted[job].map;
 }
 
-/* ---- chunks */
-
-/* Fills in `starts` (or only counts: NULL). */
-static uint64_t guided(uint64_t count, unsigned workers, uint64_t *starts)
-{
-        uint64_t most = count / (32 * (uint64_t)workers), size, at = 0, n = 0;
-
-        for (; at < count; at += size, n++) {
-                size = (count - at) / (8 * (uint64_t)workers);
-                if (size > most)
-                        size = most;
-                if (size == 0)
-                        size = 1;
-                if (starts)
-                        starts[n] = at;
-        }
-        return n;
-}
-
-static uint64_t chunk_start(const struct plait__map *map, uint32_t chunk)
-{
-        const uint64_t *starts = plait__at(plait__region.head, map->starts);
-
-        return map->chunk ? chunk * map->chunk : starts[chunk];
-}
-
-static uint64_t chunk_end(const struct plait__map *map, uint32_t chunk)
-{
-        return chunk + 1 == map->chunks ? map->count : chunk_start(map, chunk + 1);
-}
-
 /* ---- setting up */
 
 static void choose_chunks(struct plait__map *map, const struct plait__pool *pool, size_t chunk)
@@ -104,7 +74,7 @@ static void choose_chunks(struct plait__map *map, const struct plait__pool *pool
         while (chunk && map->count / chunk >= UINT32_MAX / 2)
                 chunk *= 2;
         map->chunk = chunk;
-        chunks = chunk ? (map->count - 1) / chunk + 1 : guided(map->count, map->workers, NULL);
+        chunks = chunk ? (map->count - 1) / chunk + 1 : plait__chunks_guided(map->count, map->workers, NULL);
         map->chunks = (uint32_t)chunks;
 }
 
@@ -151,7 +121,7 @@ static void fill(struct plait__running_map *map, const plait_map_options *option
         for (i = 0; i < shared->chunks; i++)
                 plait__store(&map->words[i], plait__claim_open(map->job->gen, 0));
         if (!shared->chunk)
-                guided(shared->count, shared->workers, plait__at(base, shared->starts));
+                plait__chunks_guided(shared->count, shared->workers, plait__at(base, shared->starts));
         for (item = 0; item < shared->count; item++)
                 map->results[item] = NOT_RUN;
         if (shared->common)
@@ -322,13 +292,13 @@ static bool item_died(struct plait__running_map *map, uint64_t item, int result,
 static bool chunk_back(struct plait__running_map *map, uint32_t chunk, uint64_t word, int status, pid_t pid, uint64_t *ret_ended)
 {
         uint32_t progress = plait__claim_progress(word);
-        uint64_t start = chunk_start(map->shared, chunk);
+        uint64_t start = plait__chunk_start(plait__region.head, map->shared, chunk);
         int reason = word & PLAIT__CONDEMNED ? plait__region.posted[map->index].kill_reason : -EOWNERDEAD;
 
         if ((word & PLAIT__IN_FN) && !item_died(map, start + progress, reason, status, pid))
                 progress++;
         word = plait__claim_open(map->job->gen, progress);
-        if (start + progress == chunk_end(map->shared, chunk) || plait__load(&map->shared->stop)) {
+        if (start + progress == plait__chunk_end(plait__region.head, map->shared, chunk) || plait__load(&map->shared->stop)) {
                 plait__store_release(&map->words[chunk], plait__claim_owned(word, PLAIT__OWNER_PARENT) | PLAIT__DONE);
                 ++*ret_ended;
                 return false;

@@ -8,6 +8,7 @@
 
 #include "base/panic.h"
 #include "core/strand.h"
+#include "process/chunks.h"
 #include "process/function.h"
 #include "process/worker_inside.h"
 #include "task/executor.h"
@@ -87,23 +88,12 @@ static void judge(struct plait__map *map, uint64_t item, int rc)
                 note_failure(map, item);
 }
 
-static uint64_t chunk_start(const struct plait__map *map, uint32_t chunk)
-{
-        const uint64_t *starts = plait__at(plait__me.head, map->starts);
-
-        return map->chunk ? chunk * map->chunk : starts[chunk];
-}
-
-static uint64_t chunk_end(const struct plait__map *map, uint32_t chunk)
-{
-        return chunk + 1 == map->chunks ? map->count : chunk_start(map, chunk + 1);
-}
-
 /* The items of one chunk; false: this worker retires, and leaves the rest to others. */
 static bool run_chunk(struct plait__map *map, struct plait__tally *tally, uint32_t chunk, uint64_t word)
 {
         _Atomic uint64_t *place = &chunk_words(map)[chunk];
-        uint64_t item = chunk_start(map, chunk) + plait__claim_progress(word), end = chunk_end(map, chunk);
+        uint64_t item = plait__chunk_start(plait__me.head, map, chunk) + plait__claim_progress(word);
+        uint64_t end = plait__chunk_end(plait__me.head, map, chunk);
         int32_t *results = plait__at(plait__me.head, map->results);
         bool timed = plait__me.task->strand.deadline != PLAIT_FOREVER;
         int rc;

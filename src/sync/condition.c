@@ -1,7 +1,7 @@
 /* A condition is a list of strands. A notify does not wake them: it moves them on to the list of those who wait for the lock,
  * which its holder, most often the one that notifies, will hand to them. So each is woken once, when it can go on.
  *
- * A waiter's `object` is the condition until it is notified: then a cancel or a deadline comes too late. Its `slot` is the lock. */
+ * A waiter insists from when it is notified: then a cancel or a deadline comes too late. Its `slot` is the lock. */
 #include "plait/condition.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include "sync/waiters.h"
 
 struct condition {
-        plait__spin guard;                      /* of all below, and of the waiters' `object` */
+        plait__spin guard;                      /* of all below, and of the waiters' `insists` */
         const plait_lock *lock;                 /* with which they wait */
         struct plait__link waiters;
 } __attribute__((may_alias));
@@ -52,7 +52,7 @@ static bool leave(struct condition *condition, struct plait__strand *strand)
         bool waits;
 
         plait__spin_acquire(&condition->guard);
-        waits = strand->object == condition;
+        waits = !strand->insists;
         if (waits)
                 plait__list_remove(&strand->wait);
         plait__spin_release(&condition->guard);
@@ -122,7 +122,6 @@ static struct plait__strand *take(struct condition *condition, struct plait__lin
         plait__spin_acquire(&condition->guard);
         strand = plait__waiters_pop(waiters);
         if (strand) {
-                strand->object = NULL;
                 strand->insists = true;         /* from here on it waits for the lock, whatever happens */
         }
         plait__spin_release(&condition->guard);

@@ -25,7 +25,6 @@ static __attribute__((noinline)) void set(struct event *inner)
         struct plait__link waiters;
 
         plait__spin_acquire(&inner->guard);
-        plait__store_release(&inner->set, 1);   /* what was written before is there for who finds it set */
         plait__waiters_take(&inner->waiters, &waiters);
         while ((strand = plait__waiters_pop(&waiters))) {
                 plait__spin_release(&inner->guard);
@@ -42,7 +41,8 @@ void plait_event_set(plait_event *event)
 
         plait__not_forked(__func__);
         plait__point_here();
-        if (!plait__load_acquire(&inner->set))
+        /* acq_rel: a clear that comes after it has seen what was written before it, also when it is set already */
+        if (!atomic_exchange_explicit(&inner->set, 1, memory_order_acq_rel))
                 set(inner);
 }
 
@@ -50,7 +50,7 @@ void plait_event_clear(plait_event *event)
 {
         plait__not_forked(__func__);
         plait__point_here();
-        plait__store(&inner_of(event)->set, 0);
+        atomic_exchange_explicit(&inner_of(event)->set, 0, memory_order_acq_rel);       /* pairs with plait_event_set() */
 }
 
 bool plait_event_is_set(const plait_event *event)
