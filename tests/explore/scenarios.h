@@ -1,0 +1,28 @@
+#ifndef SCENARIOS_H
+#define SCENARIOS_H
+
+#include "explore.h"
+
+#define SCENARIOS(X)                                                                                                   \
+        X(unpark)                                                                                                      \
+        X(unpark_in_poller)                                                                                            \
+        X(ping_pong)                                                                                                   \
+        X(two_unparkers)                                                                                               \
+        X(two_unparkers_in_poller)                                                                                     \
+        X(deadline)                                                                                                    \
+        X(grant)                                                                                                       \
+        X(record)                                                                                                      \
+        X(queue)                                                                                                       \
+        X(queue_getters)                                                                                               \
+        X(queue_cancel)                                                                                                \
+        X(queue_shutdown)                                                                                              \
+        X(queue_drain)                                                                                                 \
+        X(lock)                                                                                                        \
+        X(lock_twice)                                                                                                  \
+        X(lock_cancel)                                                                                                 \
+        X(event)
+
+#define SCENARIO_DECLARE(name) extern const struct scenario scenario_##name;
+SCENARIOS(SCENARIO_DECLARE)
+
+#endif
