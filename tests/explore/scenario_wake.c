@@ -144,6 +144,12 @@ static int comes_after(void *arg)
         return 0;
 }
 
+static int does_nothing(void *arg)
+{
+        (void)arg;
+        return 0;
+}
+
 static plait_group group;
 
 static void begin_coroutine(void)
@@ -151,7 +157,10 @@ static void begin_coroutine(void)
         struct plait_task *task;
 
         plait__loop_here = loop_of(0);
-        plait__loop_here->alternate_stack = plait__loop_here;
+        plait_group_open(&group);               /* once before, so that the loop has a stack */
+        plait_group_start(&group, does_nothing, NULL, 0);
+        CHECK(plait_group_wait(&group) == 0);
+        image_add(loop_of(0)->stacks[0].hot, sizeof(struct plait__stack));
         plait_group_open(&group);
         task = plait_group_start(&group, ends, NULL, 0);
         coroutine = &task->strand;
