@@ -71,6 +71,9 @@ extern int running;                             /* the simulated thread, or -1: 
 void contexts_make(const struct scenario *scenario);
 void contexts_run(const struct scenario *scenario);
 
+/* Ends the run, from within it. */
+_Noreturn void contexts_leave(void);
+
 /* Others may go on here. */
 void step(void);
 

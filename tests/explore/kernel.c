@@ -86,7 +86,7 @@ static long kernel_write(int fd, const void *buffer, size_t size)
         unsigned poller = (unsigned)(fd - BELL_FD);
 
         if (fd < BELL_FD)
-                fail("%.*s", (int)size, (const char *)buffer);          /* the library's last words */
+                fail("%.*s", (int)size - 1, (const char *)buffer);      /* the library's last words, a line */
         step();
         trace("poller ring", &rung[poller], 1, __builtin_return_address(0));
         rung[poller] = true;

@@ -176,7 +176,7 @@ static void owns_coroutines(void)
         strand = (struct plait__strand *)plait_group_start(&group, comes_after, NULL, 0);
         CHECK(strand == coroutine);             /* type-stable, and used again */
         CHECK(plait_group_wait(&group) == 0);
-        wait_for(2, 1);
+        wait_for(2, 2);
 }
 
 static void grants_coroutine(void)
@@ -191,6 +191,7 @@ static void cancels_coroutine(void)
         if (is_there)
                 plait__unpark(coroutine);
         plait__spin_release(&guard);
+        tell(2, 2, main_of(0));
 }
 
 const struct scenario scenario_record = {

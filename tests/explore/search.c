@@ -58,7 +58,7 @@ static void run(void)
         depth = 0;
         runs++;
         contexts_run(current);
-        if (current->verdict)
+        if (current->verdict && !again)
                 current->verdict();
 }
 
@@ -194,6 +194,9 @@ void fail(const char *format, ...)
         const char *comma = "";
         va_list arguments;
 
+        if (again && running >= 0)
+                contexts_leave();               /* it will be met once more, by a schedule that can be told */
+        running = -1;
         if (tells)
                 tell_steps();
         printf("# %s: ", current ? current->name : "explorer");
