@@ -20,7 +20,22 @@
         X(lock)                                                                                                        \
         X(lock_twice)                                                                                                  \
         X(lock_cancel)                                                                                                 \
-        X(event)
+        X(event)                                                                                                       \
+        X(semaphore)                                                                                                   \
+        X(semaphore_cancel)                                                                                            \
+        X(condition)                                                                                                   \
+        X(condition_all)                                                                                               \
+        X(condition_cancel)                                                                                            \
+        X(future)                                                                                                      \
+        X(once)                                                                                                        \
+        X(barrier)                                                                                                     \
+        X(barrier_of_three)                                                                                            \
+        X(rwlock)                                                                                                      \
+        X(rwlock_readers)                                                                                              \
+        X(rwlock_writers)                                                                                              \
+        X(group)                                                                                                       \
+        X(group_cancel)                                                                                                \
+        X(group_detached)
 
 #define SCENARIO_DECLARE(name) extern const struct scenario scenario_##name;
 SCENARIOS(SCENARIO_DECLARE)
