@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 
 enum { RELAXED, CONSUME, ACQUIRE, RELEASE, ACQ_REL, SEQ_CST };  /* as gcc numbers them */
-enum { LOCATIONS = 1 << 12, WORDS = 1 << 16, STORES = 64, REGIONS = 16 };
+enum { LOCATIONS = 1 << 12, WORDS = 1 << 16, STORES = 128, REGIONS = 16 };
 
 typedef uint16_t by_byte __attribute__((vector_size(16)));
 
@@ -194,7 +194,7 @@ static uint64_t real(const void *address, unsigned size)
 static struct store *append(struct location *location)
 {
         if (location->count == STORES)
-                fail("more stores to one location than there is room for");
+                fail("a run without end: thread %c writes to one place again and again", 'A' + running);
         memset(&location->stores[location->count], 0, sizeof(struct store));
         return &location->stores[location->count++];
 }

@@ -150,6 +150,22 @@ static void waits_and_forgets(void)
         memset(&future, 0xff, sizeof future);
 }
 
+static void settles_for_scope(void)
+{
+        CHECK(plait_future_set(&future, 1, NULL) == 0);
+}
+
+static void waits_or_is_cut(void)
+{
+        int result = 0;
+
+        cut_rc = plait_future_wait(&future, &result, NULL);
+        CHECK(cut_rc == -ECANCELED || (cut_rc == 0 && result == 1));
+        leave_scope();
+}
+
+const struct scenario scenario_future_cancel = {
+        .name = "future_cancel", .setup = make_scope, .threads = {settles_for_scope, waits_or_is_cut, cuts}};
 const struct scenario scenario_future = {.name = "future", .threads = {settles, waits_and_forgets}};
 
 /* ---- once */
@@ -175,6 +191,30 @@ static void runs_once(void)
         if (rc == 0)
                 CHECK(written_before == 7);
 }
+
+static int succeeds(void *arg)
+{
+        (void)arg;
+        CHECK(inside++ == 0);
+        inside--;
+        entries++;
+        return 0;
+}
+
+static void runs_it(void)
+{
+        CHECK(plait_once_run(&once, succeeds, NULL) == 0);
+        CHECK(entries == 1);
+}
+
+static void runs_or_is_cut(void)
+{
+        cut_rc = plait_once_run(&once, succeeds, NULL);
+        CHECK(cut_rc == 0 || cut_rc == -ECANCELED);
+        leave_scope();
+}
+
+const struct scenario scenario_once_cancel = {.name = "once_cancel", .setup = make_scope, .threads = {runs_it, runs_or_is_cut, cuts}};
 
 static void ran_twice(void)
 {
@@ -210,6 +250,30 @@ static void meets(void)
         CHECK(came[0] && came[1] && came[2]);
 }
 
+static void meets_or_breaks(void)
+{
+        int rc = plait_barrier_wait(&barrier);
+
+        CHECK(rc >= 0 || rc == -EPIPE);
+        came[0] = rc >= 0;
+}
+
+static void meets_or_is_cut(void)
+{
+        int rc = plait_barrier_wait(&barrier);
+
+        CHECK(rc >= 0 || rc == -ECANCELED);
+        came[1] = rc >= 0;
+        leave_scope();
+}
+
+static void both_met_or_none(void)
+{
+        CHECK(came[0] == came[1]);
+}
+
+const struct scenario scenario_barrier_cancel = {.name = "barrier_cancel", .setup = make_scope,
+                                                 .threads = {meets_or_breaks, meets_or_is_cut, cuts}, .verdict = both_met_or_none};
 const struct scenario scenario_barrier = {.name = "barrier", .threads = {meets_twice, meets_twice}};
 const struct scenario scenario_barrier_of_three = {.name = "barrier_of_three", .threads = {meets, meets, meets}};
 
@@ -239,6 +303,19 @@ static void rwlock_is_free(void)
         plait__loop_here = NULL;
 }
 
+static void writes_or_is_cut(void)
+{
+        cut_rc = plait_rwlock_acquire_write_or_cancel(&rwlock);
+        CHECK(cut_rc == 0 || cut_rc == -ECANCELED);
+        if (cut_rc == 0)
+                plait_rwlock_release(&rwlock);
+        leave_scope();
+}
+
+const struct scenario scenario_rwlock_cancel = {
+        .name = "rwlock_cancel", .setup = make_scope, .threads = {reads, writes_or_is_cut, cuts}, .verdict = rwlock_is_free};
+const struct scenario scenario_rwlock_cancel_writer = {
+        .name = "rwlock_cancel_writer", .setup = make_scope, .threads = {writes, writes_or_is_cut, cuts}, .verdict = rwlock_is_free};
 const struct scenario scenario_rwlock = {.name = "rwlock", .threads = {reads, writes}, .verdict = rwlock_is_free};
 const struct scenario scenario_rwlock_readers = {.name = "rwlock_readers", .threads = {writes, reads, reads}, .verdict = rwlock_is_free};
 const struct scenario scenario_rwlock_writers = {.name = "rwlock_writers", .threads = {reads, writes, writes}, .verdict = rwlock_is_free};

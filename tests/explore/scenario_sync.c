@@ -249,4 +249,14 @@ static void waits(void)
         CHECK(items[0] == 1);
 }
 
+static void waits_or_is_cut(void)
+{
+        cut_rc = plait_event_wait(&event);
+        CHECK(cut_rc == 0 || cut_rc == -ECANCELED);
+        while (!plait__load_acquire(&scope_stands))
+                plait__park(plait__loop_here->current, PLAIT__ON_EVENT, PLAIT_FOREVER);
+        plait_scope_leave(&scope);
+}
+
+const struct scenario scenario_event_cancel = {.name = "event_cancel", .setup = make_scope, .threads = {sets, waits_or_is_cut, cuts}};
 const struct scenario scenario_event = {.name = "event", .threads = {sets, waits, waits}};

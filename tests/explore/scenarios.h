@@ -21,16 +21,22 @@
         X(lock_twice)                                                                                                  \
         X(lock_cancel)                                                                                                 \
         X(event)                                                                                                       \
+        X(event_cancel)                                                                                                \
         X(semaphore)                                                                                                   \
         X(semaphore_cancel)                                                                                            \
         X(condition)                                                                                                   \
         X(condition_all)                                                                                               \
         X(condition_cancel)                                                                                            \
         X(future)                                                                                                      \
+        X(future_cancel)                                                                                               \
         X(once)                                                                                                        \
+        X(once_cancel)                                                                                                 \
         X(barrier)                                                                                                     \
+        X(barrier_cancel)                                                                                              \
         X(barrier_of_three)                                                                                            \
         X(rwlock)                                                                                                      \
+        X(rwlock_cancel)                                                                                               \
+        X(rwlock_cancel_writer)                                                                                        \
         X(rwlock_readers)                                                                                              \
         X(rwlock_writers)                                                                                              \
         X(group)                                                                                                       \
