@@ -1,4 +1,5 @@
-/* explore [--preemptions N] [--stale N] [SCENARIO]...        all ways within the bounds, as TAP
+/* explore [--preemptions N] [--stale M] [SCENARIO]...        all ways with N pre-emptions (2), of which M may be stale
+ *                                                           reads instead (1); TAP
  * explore SCENARIO SCHEDULE                                 one of them, told step by step */
 #include "explore.h"
 
@@ -42,7 +43,7 @@ static bool explore(const struct scenario *scenario, unsigned number)
                 uint64_t schedules = search_all(scenario, bounds);
 
                 clock_gettime(CLOCK_MONOTONIC, &ended);
-                printf("# %s: %lu schedules of at most %u pre-emptions and %u stale reads, %.1f s\n", scenario->name,
+                printf("# %s: %lu schedules of at most %u pre-emptions, %u of them stale reads instead, %.1f s\n", scenario->name,
                        (unsigned long)schedules, bounds.preemptions, bounds.stale,
                        (double)(ended.tv_sec - began.tv_sec) + (double)(ended.tv_nsec - began.tv_nsec) / 1e9);
                 fflush(stdout);

@@ -7,7 +7,7 @@
  * Two or three simulated threads take turns on one real thread. Before each atomic operation on a location that two of them
  * use and one writes, before each futex call, and before each use of a poller's bell, the search says who goes on. A switch away
  * from a thread that could go on costs a pre-emption; one from a thread that sleeps, spins or has ended is free. A load may
- * return any store that the C11 rules allow it to see; one that is not the newest costs a stale read.
+ * return any store that the C11 rules allow it to see; one that is not the newest costs a stale read, which counts as much.
  *
  * Modelled: relaxed, acquire and release orders, release sequences through read-modify-writes, coherence, the spurious
  * failure of a weak exchange, deadlines that come at any moment. Not modelled: orders of stores to one location other than

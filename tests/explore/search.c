@@ -104,18 +104,20 @@ static void prepare(const struct scenario *scenario)
         image_take();
 }
 
+/* A stale read in place of a pre-emption: so many of both together, few first. */
 uint64_t search_all(const struct scenario *scenario, struct bounds bounds)
 {
         uint64_t all = 0;
-        unsigned i;
+        unsigned both, stale;
 
         prepare(scenario);
-        for (i = 0; i <= bounds.preemptions || i <= bounds.stale; i++) {
-                struct bounds now = {i < bounds.preemptions ? i : bounds.preemptions, i < bounds.stale ? i : bounds.stale};
-
-                runs = given = 0;
-                search_within(now);
-                all = runs;                     /* those of smaller bounds are among them */
+        for (both = 0; both <= bounds.preemptions; both++) {
+                all = 0;                        /* those of fewer are among them */
+                for (stale = 0; stale <= both && stale <= bounds.stale; stale++) {
+                        runs = given = 0;
+                        search_within((struct bounds){both - stale, stale});
+                        all += runs;
+                }
         }
         return all;
 }
