@@ -2,8 +2,6 @@
 #define _GNU_SOURCE
 #include "explore.h"
 
-#include <sys/mman.h>
-
 #include "arch/switch.h"
 
 enum { STACK_BYTES = 256 * 1024, SPINS_MAX = 1000 };
@@ -194,18 +192,15 @@ void contexts_make(const struct scenario *scenario)
                 thread->loop->alternate_stack = thread->loop;
                 if (scenario->pollers)
                         poller_open(thread->loop);
-                thread->stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-                if (thread->stack == MAP_FAILED)
-                        fail("no memory");
+                thread->stack = image_map(STACK_BYTES);
                 memory_region((char)('A' + count), thread->stack, STACK_BYTES);
         }
 }
 
-void contexts_run(const struct scenario *scenario)
+void contexts_run(void)
 {
         struct thread *thread;
 
-        (void)scenario;
         for (thread = threads; thread < threads + count; thread++) {
                 thread->context = plait__switch_prepare(thread->stack, thread->stack + STACK_BYTES, begin);
                 thread->life = READY;

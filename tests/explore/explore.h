@@ -69,7 +69,7 @@ void trace(const char *what, const void *address, uint64_t value, const void *pc
 extern int running;                             /* the simulated thread, or -1: the explorer itself */
 
 void contexts_make(const struct scenario *scenario);
-void contexts_run(const struct scenario *scenario);
+void contexts_run(void);
 
 /* Ends the run, from within it. */
 _Noreturn void contexts_leave(void);
@@ -114,6 +114,7 @@ void poller_open(struct plait__loop *loop);
 
 /* ---- image.c: the memory that each run begins with */
 
+void *image_map(size_t size);                   /* zeroed; outside the image */
 void image_begin(void);
 void image_add(void *start, size_t size);
 void image_skip(void *start, size_t size);

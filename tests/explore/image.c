@@ -14,7 +14,7 @@ static OWN struct { char *low, *high; } skips[RANGES];
 static OWN unsigned count, skip_count;
 static OWN char *heap, *heap_at, *heap_base;
 
-static void *map(size_t size)
+void *image_map(size_t size)
 {
         void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
@@ -34,7 +34,7 @@ static void add(char *start, char *end)
 
 void image_begin(void)
 {
-        heap = heap_at = map(HEAP);
+        heap = heap_at = image_map(HEAP);
         memory_region('d', &__data_start, (size_t)(&_end - &__data_start));
         memory_region('h', heap, HEAP);
 }
@@ -79,7 +79,7 @@ void image_take(void)
                 leave_out(skips[i].low, skips[i].high);
         for (i = 0; i < count; i++) {
                 size = (size_t)(ranges[i].end - ranges[i].start);
-                ranges[i].copy = map(size + 1);
+                ranges[i].copy = image_map(size + 1);
                 memcpy(ranges[i].copy, ranges[i].start, size);
         }
         heap_base = heap_at;

@@ -4,14 +4,13 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 
 enum { RELAXED, CONSUME, ACQUIRE, RELEASE, ACQ_REL, SEQ_CST };  /* as gcc numbers them */
 enum { LOCATIONS = 1 << 12, WORDS = 1 << 16, STORES = 128, REGIONS = 16 };
 
 typedef uint16_t by_byte __attribute__((vector_size(16)));
 
-struct clock { uint16_t at[THREADS + 1]; };
+struct clock { uint16_t at[THREADS]; };
 
 struct store {
         uint64_t value;
@@ -46,21 +45,12 @@ static OWN struct { const struct location *location; unsigned store; const void 
 static OWN struct { char letter; char *start; size_t size; } regions[REGIONS];
 static OWN unsigned region_count;
 
-static void *map(size_t size)
-{
-        void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-        if (memory == MAP_FAILED)
-                fail("no memory");
-        return memory;
-}
-
 static void prepare(void)
 {
         if (locations)
                 return;
-        locations = map(LOCATIONS * sizeof *locations);
-        words = map(WORDS * sizeof *words);
+        locations = image_map(LOCATIONS * sizeof *locations);
+        words = image_map(WORDS * sizeof *words);
 }
 
 void memory_reset(void)

@@ -17,10 +17,11 @@ from tap import Tap  # noqa: E402
 
 LOOP, STRAND, RECORD = "core/loop.c", "core/strand.c", "core/record.c"
 QUEUE, LOCK, EVENT = "sync/queue.c", "sync/lock.c", "sync/event.c"
+SEMAPHORE, RWLOCK, CONDITION = "sync/semaphore.c", "sync/rwlock.c", "sync/condition.c"
 
 # What includes a header that a bug is planted in.
-SOURCES = [LOOP, STRAND, RECORD, "base/spin.c", QUEUE, LOCK, EVENT, "sync/waiters.c"]
-SCENARIOS = ["scenario_wake.c", "scenario_sync.c"]
+SOURCES = [LOOP, STRAND, RECORD, "base/spin.c", QUEUE, LOCK, EVENT, "sync/waiters.c", SEMAPHORE, RWLOCK, CONDITION]
+SCENARIOS = ["scenario_wake.c", "scenario_sync.c", "scenario_meet.c", "scenario_group.c"]
 
 # name, the scenario that must find it, and once or more: file, text, and what stands there instead
 PLANTED = [
@@ -122,6 +123,19 @@ PLANTED = [
     ("a_waiter_does_not_look_again", "event", EVENT, "if (plait__load_acquire(&event->set)) {", "if (false) {"),
     ("set_wakes_one", "event", EVENT,
      "while ((strand = plait__waiters_pop(&waiters))) {", "if ((strand = plait__waiters_pop(&waiters))) {"),
+    # what is built on them
+    ("a_semaphore_acquires_nothing", "semaphore", SEMAPHORE, "free - 1, __ATOMIC_ACQUIRE", "free - 1, __ATOMIC_RELAXED"),
+    ("a_semaphore_releases_nothing", "semaphore", SEMAPHORE, "free + count, __ATOMIC_RELEASE", "free + count, __ATOMIC_RELAXED"),
+    ("a_rwlock_acquires_nothing", "rwlock", RWLOCK,
+     "taken_by(kind, word), memory_order_acquire", "taken_by(kind, word), memory_order_relaxed"),
+    ("a_rwlock_releases_nothing", "rwlock", RWLOCK,
+     "writes ? 0 : word - 1, memory_order_release", "writes ? 0 : word - 1, memory_order_relaxed"),
+    ("a_condition_lets_the_lock_go_before_it_waits", "condition", CONDITION,
+     "        plait__waiters_add(&condition->waiters, strand);\n        plait__spin_release(&condition->guard);\n"
+     "        plait_lock_release(lock);",
+     "        plait__spin_release(&condition->guard);\n        plait_lock_release(lock);\n"
+     "        plait__spin_acquire(&condition->guard);\n        plait__waiters_add(&condition->waiters, strand);\n"
+     "        plait__spin_release(&condition->guard);"),
 ]
 
 

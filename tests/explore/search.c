@@ -57,7 +57,7 @@ static void run(void)
         kernel_reset();
         depth = 0;
         runs++;
-        contexts_run(current);
+        contexts_run();
         if (current->verdict && !again)
                 current->verdict();
 }
@@ -165,11 +165,12 @@ void trace(const char *what, const void *address, uint64_t value, const void *pc
 static void tell_place(const void *pc)
 {
         extern char __executable_start;
+        size_t base = (size_t)&__executable_start > 1 << 28 ? (size_t)&__executable_start : 0;  /* not if linked to a fixed place */
         char command[128], line[512];
         FILE *pipe;
 
         snprintf(command, sizeof command, "addr2line -fse /proc/%d/exe %#lx", (int)getpid(),
-                 (unsigned long)((const char *)pc - &__executable_start - 1));
+                 (unsigned long)((size_t)pc - base - 1));
         pipe = popen(command, "r");
         while (pipe && fgets(line, sizeof line, pipe)) {
                 line[strcspn(line, "\n")] = 0;
