@@ -14,12 +14,12 @@ static OWN struct thread {
         char *stack;
         void (*body)(void);
         struct plait__loop *loop;
-        int error;                              /* its errno: what the library keeps over a park */
+        int error; /* its errno: what the library keeps over a park */
         enum life life;
-        const void *word;                       /* what it sleeps or spins on */
-        plait_time until;                       /* SLEEPS */
+        const void *word; /* what it sleeps or spins on */
+        plait_time until; /* SLEEPS */
         bool timed_out;
-        unsigned spins;                         /* in vain, with nobody else to run */
+        unsigned spins; /* in vain, with nobody else to run */
 } threads[THREADS];
 static OWN unsigned count;
 static OWN void *explorer;
@@ -188,7 +188,7 @@ void contexts_make(const struct scenario *scenario)
                 if (!thread->loop)
                         fail("no memory");
                 thread->loop->errno_here = &thread->error;
-                thread->loop->cold = UINT8_MAX;         /* it never spins */
+                thread->loop->cold = UINT8_MAX; /* it never spins */
                 thread->loop->alternate_stack = thread->loop;
                 if (scenario->pollers)
                         poller_open(thread->loop);

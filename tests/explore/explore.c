@@ -43,8 +43,8 @@ static bool explore(const struct scenario *scenario, unsigned number)
                 uint64_t schedules = search_all(scenario, bounds);
 
                 clock_gettime(CLOCK_MONOTONIC, &ended);
-                printf("# %s: %lu schedules of at most %u pre-emptions, %u of them stale reads instead, %.1f s\n", scenario->name,
-                       (unsigned long)schedules, bounds.preemptions, bounds.stale,
+                printf("# %s: %lu schedules of at most %u pre-emptions, %u of them stale reads instead, %.1f s\n",
+                       scenario->name, (unsigned long)schedules, bounds.preemptions, bounds.stale,
                        (double)(ended.tv_sec - began.tv_sec) + (double)(ended.tv_nsec - began.tv_nsec) / 1e9);
                 fflush(stdout);
                 _exit(0);

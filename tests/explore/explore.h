@@ -1,19 +1,25 @@
-/* The explorer: runs the library's own code under all orders of its atomic steps, up to a number of pre-emptions (Musuvathi
- * and Qadeer, "Iterative context bounding for systematic testing of multithreaded programs", 2007), with stale reads of a
- * simulated memory (Norris and Demsky, "CDSChecker", 2013) and a watch for data races (Flanagan and Freund, "FastTrack",
- * 2009). The library's sources are compiled a second time as for gcc's thread sanitizer, which makes every access to memory
- * a call; but the calls are answered here. So what is explored is the source as it stands.
+/* The explorer: runs the library's own code under all orders of its atomic steps, up to a number of pre-emptions
+ * (Musuvathi and Qadeer, "Iterative context bounding for systematic testing of multithreaded programs", 2007), with
+ * stale reads of a simulated memory (Norris and Demsky, "CDSChecker", 2013) and a watch for data races (Flanagan and
+ * Freund, "FastTrack", 2009). The library's sources are compiled a second time as for gcc's thread sanitizer, which
+ * makes every access to memory a call; but the calls are answered here. So what is explored is the source as it
+ * stands, and no atomic step of it can be forgotten. (Dropped: hooks in base/atomic.h. They see no plain access, and
+ * so no order that is missing.)
  *
- * Two or three simulated threads take turns on one real thread. Before each atomic operation on a location that two of them
- * use and one writes, before each futex call, and before each use of a poller's bell, the search says who goes on. A switch away
- * from a thread that could go on costs a pre-emption; one from a thread that sleeps, spins or has ended is free. A load may
- * return any store that the C11 rules allow it to see; one that is not the newest costs a stale read, which counts as much.
+ * Two or three simulated threads take turns on one real thread. Before each atomic operation on a location that two
+ * of them use and one writes, before each futex call, and before each use of a poller's bell, the search says who
+ * goes on. A switch away from a thread that could go on costs a pre-emption; one from a thread that sleeps, spins or
+ * has ended is free. A load may return any store that the C11 rules allow it to see; one that is not the newest costs
+ * as much. A run in which nobody can go on has lost a wake-up.
  *
- * Modelled: relaxed, acquire and release orders, release sequences through read-modify-writes, coherence, the spurious
- * failure of a weak exchange, deadlines that come at any moment. Not modelled: orders of stores to one location other than
- * the one in which they were made, fences (none stands where this looks: one ends the
- * run), the single order of seq_cst (taken as acquire and release, and loads as seeing the newest), stale reads of plain memory (those are races, and reported), a loop that spins before it sleeps, spurious returns of
- * the futex. A sleep that is ended by another thread is taken to order nothing, though the kernel's does. */
+ * Modelled: relaxed, acquire and release, release sequences through read-modify-writes, coherence, weak exchanges
+ * that fail for no reason, deadlines that come at any moment.
+ *
+ * Not modelled: fences (one ends the run; none stands where this looks), the single order of seq_cst (taken as
+ * acquire and release, and its loads as seeing the newest), an order of the stores to one location other than the one
+ * they were made in, loads that see stores yet to be made, a loop that spins before it sleeps, a futex that returns
+ * for no reason. Plain memory has no stale values: an access that would see one is a race, and reported as that. A
+ * sleep that another thread ends is taken to order nothing, though the kernel's does. */
 #ifndef EXPLORE_H
 #define EXPLORE_H
 
@@ -25,17 +31,17 @@
 
 enum { THREADS = 3 };
 
-#define OWN __attribute__((section("explorer_own")))        /* on the explorer's variables: they outlive a run (image.c) */
+#define OWN __attribute__((section("explorer_own"))) /* on the explorer's variables: they outlive a run (image.c) */
 
 struct scenario {
         const char *name;
-        void (*setup)(void);                    /* before the threads; once */
+        void (*setup)(void); /* before the threads; once */
         void (*threads[THREADS])(void);
-        bool pollers;                           /* loops sleep in a poller */
-        void (*verdict)(void);                  /* after them, or NULL */
+        bool pollers;          /* loops sleep in a poller */
+        void (*verdict)(void); /* after them, or NULL */
 };
 
-extern const struct scenario *const scenarios[];        /* ends with NULL */
+extern const struct scenario *const scenarios[]; /* ends with NULL */
 
 /* For scenarios. */
 #define CHECK(expression) ((expression) ? (void)0 : fail("%s:%d: CHECK(%s)", __FILE__, __LINE__, #expression))
@@ -44,9 +50,11 @@ struct plait__loop *loop_of(unsigned thread);
 
 /* ---- search.c */
 
-struct bounds { unsigned preemptions, stale; };
+struct bounds {
+        unsigned preemptions, stale;
+};
 
-extern struct bounds left;                      /* what this run may still spend */
+extern struct bounds left; /* what this run may still spend */
 
 /* One of `count` ways to go on; 0 is the plain one. */
 unsigned choose(unsigned count);
@@ -66,7 +74,7 @@ void trace(const char *what, const void *address, uint64_t value, const void *pc
 
 /* ---- context.c */
 
-extern int running;                             /* the simulated thread, or -1: the explorer itself */
+extern int running; /* the simulated thread, or -1: the explorer itself */
 
 void contexts_make(const struct scenario *scenario);
 void contexts_run(void);
@@ -94,16 +102,16 @@ void memory_reset(void);
 /* Places that mean the same in another process: a schedule names the locations that are shared. */
 void memory_region(char letter, void *start, size_t size);
 void memory_tell_shared(void);
-bool memory_share(const char *place);           /* as told; false: no such place */
+bool memory_share(const char *place); /* as told; false: no such place */
 void memory_plain(const void *address, size_t size, enum access access, const void *pc);
 uint64_t memory_load(const void *address, unsigned size, int order, const void *pc);
 void memory_store(void *address, unsigned size, uint64_t value, int order, const void *pc);
 
 /* A read-modify-write; returns the value before. `change` makes the new value from the old one. */
-uint64_t memory_change(void *address, unsigned size, uint64_t (*change)(uint64_t old, uint64_t operand), uint64_t operand,
-                       int order, const void *pc);
-bool memory_compare_swap(void *address, unsigned size, uint64_t *expected, uint64_t value, int order, int failure, bool weak,
-                         const void *pc);
+uint64_t memory_change(void *address, unsigned size, uint64_t (*change)(uint64_t old, uint64_t operand),
+                       uint64_t operand, int order, const void *pc);
+bool memory_compare_swap(void *address, unsigned size, uint64_t *expected, uint64_t value, int order, int failure,
+                         bool weak, const void *pc);
 
 /* ---- kernel.c, poller.c */
 
@@ -114,12 +122,12 @@ void poller_open(struct plait__loop *loop);
 
 /* ---- image.c: the memory that each run begins with */
 
-void *image_map(size_t size);                   /* zeroed; outside the image */
+void *image_map(size_t size); /* zeroed; outside the image */
 void image_begin(void);
 void image_add(void *start, size_t size);
 void image_skip(void *start, size_t size);
 void image_take(void);
 void image_restore(void);
-void *image_alloc(size_t size);                 /* zeroed; what a run allocates goes when it ends */
+void *image_alloc(size_t size); /* zeroed; what a run allocates goes when it ends */
 
 #endif

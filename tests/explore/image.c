@@ -1,5 +1,5 @@
-/* The memory that each run begins with: the program's variables but the explorer's own, what was allocated, and the task
- * records. */
+/* The memory that each run begins with: the program's variables but the explorer's own, what was allocated, and the
+ * task records. */
 #include "explore.h"
 
 #include <string.h>
@@ -7,10 +7,14 @@
 
 enum { RANGES = 64, HEAP = 64 << 20 };
 
-extern char __data_start, _end, __start_explorer_own, __stop_explorer_own;     /* the linker's */
+extern char __data_start, _end, __start_explorer_own, __stop_explorer_own; /* the linker's */
 
-static OWN struct range { char *start, *end, *copy; } ranges[RANGES];
-static OWN struct { char *low, *high; } skips[RANGES];
+static OWN struct range {
+        char *start, *end, *copy;
+} ranges[RANGES];
+static OWN struct {
+        char *low, *high;
+} skips[RANGES];
 static OWN unsigned count, skip_count;
 static OWN char *heap, *heap_at, *heap_base;
 

@@ -1,5 +1,5 @@
-/* The kernel of the simulated threads: futexes, the pollers' eventfds, and the clock, which stands still but for sleepers whose moment
- * comes. */
+/* The kernel of the simulated threads: futexes, the pollers' eventfds, and the clock, which stands still but for
+ * sleepers whose moment comes. */
 #define _GNU_SOURCE
 #include "explore.h"
 
@@ -18,14 +18,16 @@ plait_time clock_moment OWN = 1000 * PLAIT_S;
 static OWN unsigned pollers;
 static OWN bool rung[POLLERS];
 static OWN uint64_t bell_data[POLLERS];
-static OWN long (*real_futex)(const void *word, int operation, uint32_t value, const struct plait__kernel_timespec *timeout, uint32_t mask);
+static OWN long (*real_futex)(const void *word, int operation, uint32_t value,
+                              const struct plait__kernel_timespec *timeout, uint32_t mask);
 
 plait_time plait__clock_now(void)
 {
         return clock_moment;
 }
 
-static long kernel_futex(const void *word, int operation, uint32_t value, const struct plait__kernel_timespec *timeout, uint32_t mask)
+static long kernel_futex(const void *word, int operation, uint32_t value, const struct plait__kernel_timespec *timeout,
+                         uint32_t mask)
 {
         uint32_t now;
 
@@ -41,7 +43,8 @@ static long kernel_futex(const void *word, int operation, uint32_t value, const 
         trace("futex wait", word, now, __builtin_return_address(0));
         if (now != value)
                 return -EAGAIN;
-        return sleep_on(word, timeout ? timeout->seconds * PLAIT_S + timeout->nanoseconds : PLAIT_FOREVER) ? 0 : -ETIMEDOUT;
+        return sleep_on(word, timeout ? timeout->seconds * PLAIT_S + timeout->nanoseconds : PLAIT_FOREVER) ? 0
+                                                                                                           : -ETIMEDOUT;
 }
 
 static long kernel_epoll_create1(int flags)
@@ -66,7 +69,8 @@ static long kernel_epoll_ctl(int epoll, int operation, int fd, struct epoll_even
 }
 
 /* Edge-triggered. */
-static long kernel_epoll_pwait2(int epoll, struct epoll_event *events, int count, const struct plait__kernel_timespec *timeout)
+static long kernel_epoll_pwait2(int epoll, struct epoll_event *events, int count,
+                                const struct plait__kernel_timespec *timeout)
 {
         unsigned poller = (unsigned)(epoll - EPOLL);
         plait_time span = timeout ? timeout->seconds * PLAIT_S + timeout->nanoseconds : PLAIT_FOREVER;
@@ -74,7 +78,8 @@ static long kernel_epoll_pwait2(int epoll, struct epoll_event *events, int count
         (void)count;
         step();
         trace("poller wait", &rung[poller], rung[poller], __builtin_return_address(0));
-        if (!rung[poller] && (span == 0 || !sleep_on(&rung[poller], span == PLAIT_FOREVER ? span : clock_moment + span)))
+        if (!rung[poller] &&
+            (span == 0 || !sleep_on(&rung[poller], span == PLAIT_FOREVER ? span : clock_moment + span)))
                 return 0;
         rung[poller] = false;
         events[0] = (struct epoll_event){.events = EPOLLIN, .data.u64 = bell_data[poller]};
@@ -86,7 +91,7 @@ static long kernel_write(int fd, const void *buffer, size_t size)
         unsigned poller = (unsigned)(fd - BELL_FD);
 
         if (fd < BELL_FD)
-                fail("%.*s", (int)size - 1, (const char *)buffer);      /* the library's last words, a line */
+                fail("%.*s", (int)size - 1, (const char *)buffer); /* the library's last words, a line */
         step();
         trace("poller ring", &rung[poller], 1, __builtin_return_address(0));
         rung[poller] = true;
@@ -102,7 +107,7 @@ static long kernel_close(int fd)
 
 static void kernel_free(void *memory)
 {
-        (void)memory;                           /* the run's end frees all; nothing is used again before */
+        (void)memory; /* the run's end frees all; nothing is used again before */
 }
 
 void kernel_prepare(void)

@@ -1,31 +1,36 @@
-/* The simulated memory. Real memory holds the newest value of each location; older ones that a thread may still see are in the
- * location's history. What a thread has seen is a vector clock: another thread's step is before it when the clock says so. */
+/* The simulated memory. Real memory holds the newest value of each location; older ones that a thread may still see
+ * are in the location's history. What a thread has seen is a vector clock: another thread's step is before it when
+ * the clock says so. */
 #include "explore.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { RELAXED, CONSUME, ACQUIRE, RELEASE, ACQ_REL, SEQ_CST };  /* as gcc numbers them */
+enum { RELAXED, CONSUME, ACQUIRE, RELEASE, ACQ_REL, SEQ_CST }; /* as gcc numbers them */
 enum { LOCATIONS = 1 << 12, WORDS = 1 << 16, STORES = 128, REGIONS = 16 };
 
 typedef uint16_t by_byte __attribute__((vector_size(16)));
 
-struct clock { uint16_t at[THREADS]; };
+struct clock {
+        uint16_t at[THREADS];
+};
 
 struct store {
         uint64_t value;
-        struct clock release;                   /* what an acquire that reads it has seen after it; zeros: nothing */
-        int16_t thread;                         /* -1: before the threads, or ordered by plain memory */
+        struct clock release; /* what an acquire that reads it has seen after it; zeros: nothing */
+        int16_t thread;       /* -1: before the threads, or ordered by plain memory */
         uint16_t clock;
 };
 
 struct location {
         const void *address;
-        uint8_t users, writers;                 /* threads, as bits; of all runs */
-        uint64_t run;                           /* of what follows */
+        uint8_t users, writers; /* threads, as bits; of all runs */
+        uint64_t run;           /* of what follows */
         unsigned count;
         struct store stores[STORES];
-        struct { uint16_t clock, store; } reads[THREADS][STORES];       /* no thread after this may read an older store */
+        struct {
+                uint16_t clock, store;
+        } reads[THREADS][STORES]; /* no thread after this may read an older store */
         unsigned read_count[THREADS];
 };
 
@@ -34,15 +39,23 @@ struct word {
         uintptr_t key;
         uint64_t run;
         by_byte touched[ACCESSES][THREADS];
-        const void *pc[2][THREADS];             /* of plain accesses */
+        const void *pc[2][THREADS]; /* of plain accesses */
 };
 
 static OWN struct location *locations;
 static OWN struct word *words;
 static OWN uint64_t run;
 static OWN struct clock clocks[THREADS];
-static OWN struct { const struct location *location; unsigned store; const void *pc; } last[THREADS];
-static OWN struct { char letter; char *start; size_t size; } regions[REGIONS];
+static OWN struct {
+        const struct location *location;
+        unsigned store;
+        const void *pc;
+} last[THREADS];
+static OWN struct {
+        char letter;
+        char *start;
+        size_t size;
+} regions[REGIONS];
 static OWN unsigned region_count;
 
 static void prepare(void)
@@ -105,7 +118,10 @@ static const char *const NAMES[ACCESSES] = {"read", "write", "atomic read", "ato
 static void touch(uintptr_t key, by_byte bytes, enum access access, const void *pc)
 {
         struct word *word = word_of(key);
-        union { by_byte bytes; uint64_t halves[2]; } late;
+        union {
+                by_byte bytes;
+                uint64_t halves[2];
+        } late;
         int kind, other;
 
         for (kind = 0; kind < ACCESSES; kind++) {
@@ -124,12 +140,13 @@ static void touch(uintptr_t key, by_byte bytes, enum access access, const void *
                                         trace("... with", (const void *)(key << 3), 0, word->pc[kind][other]);
                                         running = here;
                                 }
-                                fail("a data race: thread %c's %s of %p is not ordered after thread %c's %s", 'A' + running,
-                                     NAMES[access], (const void *)(key << 3), 'A' + other, NAMES[kind]);
+                                fail("a data race: thread %c's %s of %p is not ordered after thread %c's %s",
+                                     'A' + running, NAMES[access], (const void *)(key << 3), 'A' + other, NAMES[kind]);
                         }
                 }
         }
-        word->touched[access][running] = (word->touched[access][running] & ~bytes) | (((by_byte){0} + clocks[running].at[running]) & bytes);
+        word->touched[access][running] =
+                (word->touched[access][running] & ~bytes) | (((by_byte){0} + clocks[running].at[running]) & bytes);
         if (access <= PLAIN_WRITE)
                 word->pc[access][running] = pc;
 }
@@ -151,7 +168,8 @@ void memory_plain(const void *address, size_t size, enum access access, const vo
                 return;
         for (; at < end; at = next) {
                 next = (at | 7) + 1;
-                touch(at >> 3, bytes_of(at & 7, (unsigned)((next < end ? next : end) - (at & ~(uintptr_t)7))), access, pc);
+                touch(at >> 3, bytes_of(at & 7, (unsigned)((next < end ? next : end) - (at & ~(uintptr_t)7))), access,
+                      pc);
         }
 }
 
@@ -229,7 +247,8 @@ static unsigned oldest(const struct location *location)
 
         for (thread = 0; thread < THREADS; thread++)
                 for (k = 0; k < location->read_count[thread]; k++)
-                        if (location->reads[thread][k].clock <= clocks[running].at[thread] && location->reads[thread][k].store > least)
+                        if (location->reads[thread][k].clock <= clocks[running].at[thread] &&
+                            location->reads[thread][k].store > least)
                                 least = location->reads[thread][k].store;
         while (i > least && !is_before(&location->stores[i]))
                 i--;
@@ -284,7 +303,7 @@ static void write(struct location *location, void *address, unsigned size, uint6
         store->thread = (int16_t)running;
         store->clock = clocks[running].at[running];
         if (changes)
-                store->release = store[-1].release;             /* the sequence goes on */
+                store->release = store[-1].release; /* the sequence goes on */
         if (releases(order))
                 join(&store->release, &clocks[running]);
         has_read(location, location->count - 1);
@@ -337,8 +356,8 @@ void memory_store(void *address, unsigned size, uint64_t value, int order, const
         end();
 }
 
-uint64_t memory_change(void *address, unsigned size, uint64_t (*change)(uint64_t old, uint64_t operand), uint64_t operand, int order,
-                       const void *pc)
+uint64_t memory_change(void *address, unsigned size, uint64_t (*change)(uint64_t old, uint64_t operand),
+                       uint64_t operand, int order, const void *pc)
 {
         struct location *location;
         uint64_t old = real(address, size), value;
@@ -359,8 +378,8 @@ uint64_t memory_change(void *address, unsigned size, uint64_t (*change)(uint64_t
         return old;
 }
 
-bool memory_compare_swap(void *address, unsigned size, uint64_t *expected, uint64_t value, int order, int failure, bool weak,
-                         const void *pc)
+bool memory_compare_swap(void *address, unsigned size, uint64_t *expected, uint64_t value, int order, int failure,
+                         bool weak, const void *pc)
 {
         struct location *location;
         unsigned newest, stale = 0;
@@ -379,9 +398,9 @@ bool memory_compare_swap(void *address, unsigned size, uint64_t *expected, uint6
         old = location->stores[newest].value;
         swaps = old == *expected;
         if (left.stale && swaps && weak)
-                stale = choose(2);              /* fails for no reason */
+                stale = choose(2); /* fails for no reason */
         else if (left.stale && newest > oldest(location) && location->stores[newest - 1].value != *expected)
-                stale = choose(2);              /* fails for what was there before */
+                stale = choose(2); /* fails for what was there before */
         left.stale -= stale;
         if (!swaps || stale) {
                 newest -= stale && !(swaps && weak);

@@ -3,8 +3,8 @@
 
 planted.py ROOT BUILD CC ARGUMENT...     the compiler, and how the explored sources are compiled
 
-A bug is a text of a source that stands there exactly once, and what stands there instead. It is compiled beside the explored
-library and linked before it.
+A bug is a text of a source that stands there exactly once, and what stands there instead. It is compiled beside the
+explored library and linked before it.
 """
 import os
 import re
@@ -33,20 +33,26 @@ PLANTED = [
      "atomic_exchange_explicit(&strand->remote, 1, memory_order_acq_rel)",
      "atomic_exchange_explicit(&strand->remote, 1, memory_order_relaxed)"),
     ("the_loop_looks_and_then_sleeps", "unpark", LOOP,
-     "if (!atomic_compare_exchange_strong_explicit(&loop->inbox, &nobody, SLEEPS, memory_order_release, memory_order_relaxed))\n"
+     "if (!atomic_compare_exchange_strong_explicit(&loop->inbox, &nobody, SLEEPS, memory_order_release, "
+     "memory_order_relaxed))\n"
      "                return;",
-     "if (plait__load(&loop->inbox) != nobody)\n                return;\n        plait__store_release(&loop->inbox, SLEEPS);"),
+     "if (plait__load(&loop->inbox) != nobody)\n                return;\n        "
+     "plait__store_release(&loop->inbox, SLEEPS);"),
     ("how_it_sleeps_is_not_released", "unpark_in_poller", LOOP,
      "&nobody, SLEEPS, memory_order_release,", "&nobody, SLEEPS, memory_order_relaxed,"),
     ("the_bell_is_reset_too_late", "unpark", LOOP,
      "struct plait__kernel_timespec moment = {until / PLAIT_S, until % PLAIT_S};",
-     "struct plait__kernel_timespec moment = {until / PLAIT_S, until % PLAIT_S}; plait__store(plait__load(&loop->bell), 0);"),
+     "struct plait__kernel_timespec moment = {until / PLAIT_S, until % PLAIT_S}; "
+     "plait__store(plait__load(&loop->bell), 0);"),
     ("a_poller_is_not_rung", "unpark_in_poller", LOOP, "plait__poller_ring(loop);", ""),
-    ("push_does_not_see_that_it_sleeps", "unpark", LOOP, "if (head == SLEEPS)\n                ring", "if (!head)\n                ring"),
+    ("push_does_not_see_that_it_sleeps", "unpark", LOOP,
+     "if (head == SLEEPS)\n                ring", "if (!head)\n                ring"),
     ("push_releases_nothing", "two_unparkers", LOOP,
-     "&head, strand, memory_order_acq_rel, memory_order_relaxed", "&head, strand, memory_order_relaxed, memory_order_relaxed"),
+     "&head, strand, memory_order_acq_rel, memory_order_relaxed",
+     "&head, strand, memory_order_relaxed, memory_order_relaxed"),
     ("push_is_not_atomic", "two_unparkers", LOOP,
-     "while (!atomic_compare_exchange_weak_explicit(&loop->inbox, &head, strand, memory_order_acq_rel, memory_order_relaxed));",
+     "while (!atomic_compare_exchange_weak_explicit(&loop->inbox, &head, strand, memory_order_acq_rel, "
+     "memory_order_relaxed));",
      "while (0); plait__store_release(&loop->inbox, strand);"),
     ("drain_acquires_nothing", "unpark", LOOP,
      "atomic_exchange_explicit(&loop->inbox, NULL, memory_order_acquire)",
@@ -66,14 +72,16 @@ PLANTED = [
     ("a_hand_over_releases_nothing", "grant", STRAND,
      "plait__store_release(&strand->granted, PLAIT__GRANTED)", "plait__store(&strand->granted, PLAIT__GRANTED)"),
     ("a_hand_over_is_told_too_early", "record", STRAND,
-     "plait__store_release(&strand->granted, PLAIT__GRANTING)", "plait__store_release(&strand->granted, PLAIT__GRANTED)"),
+     "plait__store_release(&strand->granted, PLAIT__GRANTING)",
+     "plait__store_release(&strand->granted, PLAIT__GRANTED)"),
     ("a_hand_over_is_not_acquired", "grant", "core/strand.h",
      "plait__load_acquire(&strand->granted)", "plait__load(&strand->granted)"),
     # the guard
     ("a_guard_acquires_nothing", "queue", "base/atomic.h",
      "plait__unlikely(atomic_exchange_explicit(&spin->held, 1, memory_order_acquire))",
      "plait__unlikely(atomic_exchange_explicit(&spin->held, 1, memory_order_relaxed))"),
-    ("a_guard_releases_nothing", "queue", "base/atomic.h", "plait__store_release(&spin->held, 0)", "plait__store(&spin->held, 0)"),
+    ("a_guard_releases_nothing", "queue", "base/atomic.h",
+     "plait__store_release(&spin->held, 0)", "plait__store(&spin->held, 0)"),
     ("a_guard_looks_and_then_takes", "queue", "base/atomic.h",
      "else if (plait__unlikely(atomic_exchange_explicit(&spin->held, 1, memory_order_acquire)))",
      "else if (!plait__load_acquire(&spin->held)) plait__store(&spin->held, 1); else"),
@@ -89,7 +97,8 @@ PLANTED = [
     ("a_cancelled_getter_throws_its_item_away", "queue_cancel", QUEUE,
      "if (plait__waiters_leave(strand)) {", "if (plait__waiters_leave(strand) || true) {"),
     ("a_waiter_leaves_without_the_guard", "queue_cancel", QUEUE,
-     "if (rc < 0) {\n                plait__spin_acquire(&queue->guard);\n                if (plait__waiters_leave(strand)) {\n"
+     "if (rc < 0) {\n                plait__spin_acquire(&queue->guard);\n                if "
+     "(plait__waiters_leave(strand)) {\n"
      "                        plait__spin_release(&queue->guard);",
      "if (rc < 0) {\n                if (plait__waiters_leave(strand)) {"),
     ("shutdown_forgets_the_getters", "queue_shutdown", QUEUE, "wake_all(queue, &queue->getters, -EPIPE);", ""),
@@ -98,7 +107,8 @@ PLANTED = [
      "plait__spin_release(&queue->guard);\n        plait__waiters_add(waiters, strand);"),
     # the lock
     ("a_lock_is_looked_at_and_then_taken", "lock_twice", LOCK,
-     "} else if (!atomic_compare_exchange_strong_explicit(&lock->word, &word, HELD, memory_order_acquire, memory_order_relaxed)) {",
+     "} else if (!atomic_compare_exchange_strong_explicit(&lock->word, &word, HELD, memory_order_acquire, "
+     "memory_order_relaxed)) {",
      "} else if (plait__load_acquire(&lock->word) != word || (plait__store(&lock->word, HELD), false)) {"),
     ("a_lock_acquires_nothing", "lock_twice", LOCK,
      "&lock->word, &word, HELD, memory_order_acquire, memory_order_relaxed",
@@ -109,7 +119,8 @@ PLANTED = [
      "atomic_exchange_explicit(&lock->word, AWAITED, memory_order_acquire)",
      "atomic_exchange_explicit(&lock->word, AWAITED, memory_order_relaxed)"),
     ("a_release_forgets_who_waits", "lock_twice", LOCK,
-     "else if (!atomic_compare_exchange_strong_explicit(&inner->word, &word, FREE, memory_order_release, memory_order_relaxed))\n"
+     "else if (!atomic_compare_exchange_strong_explicit(&inner->word, &word, FREE, memory_order_release, "
+     "memory_order_relaxed))\n"
      "                release_awaited(inner);",
      "else if (plait__load(&inner->word) == word)\n                plait__store_release(&inner->word, FREE);\n"
      "        else\n                release_awaited(inner);"),
@@ -124,8 +135,10 @@ PLANTED = [
     ("set_wakes_one", "event", EVENT,
      "while ((strand = plait__waiters_pop(&waiters))) {", "if ((strand = plait__waiters_pop(&waiters))) {"),
     # what is built on them
-    ("a_semaphore_acquires_nothing", "semaphore", SEMAPHORE, "free - 1, __ATOMIC_ACQUIRE", "free - 1, __ATOMIC_RELAXED"),
-    ("a_semaphore_releases_nothing", "semaphore", SEMAPHORE, "free + count, __ATOMIC_RELEASE", "free + count, __ATOMIC_RELAXED"),
+    ("a_semaphore_acquires_nothing", "semaphore", SEMAPHORE,
+     "free - 1, __ATOMIC_ACQUIRE", "free - 1, __ATOMIC_RELAXED"),
+    ("a_semaphore_releases_nothing", "semaphore", SEMAPHORE,
+     "free + count, __ATOMIC_RELEASE", "free + count, __ATOMIC_RELAXED"),
     ("a_rwlock_acquires_nothing", "rwlock", RWLOCK,
      "taken_by(kind, word), memory_order_acquire", "taken_by(kind, word), memory_order_relaxed"),
     ("a_rwlock_releases_nothing", "rwlock", RWLOCK,
@@ -151,9 +164,10 @@ class Control:
             sources += [os.path.join(self.root, "tests/explore", source) for source in SCENARIOS]
         objects = [os.path.join(self.folder, os.path.basename(source) + ".o") for source in sources]
         for source, made in zip(sources, objects):
-            subprocess.run(self.compiler + ["-w", "-I" + os.path.join(self.folder, "src"), "-I" + os.path.join(self.root, "src"),
-                                            "-I" + os.path.join(self.root, "include"), "-I" + os.path.join(self.root, "tests/explore"),
-                                            "-c", source, "-o", made], check=True)
+            folders = [os.path.join(self.folder, "src")]
+            folders += [os.path.join(self.root, folder) for folder in ("src", "include", "tests/explore")]
+            subprocess.run(self.compiler + ["-w"] + ["-I" + folder for folder in folders] + ["-c", source, "-o", made],
+                           check=True)
         return objects
 
     def edit(self, name, text, instead):
@@ -174,7 +188,8 @@ class Control:
                 return problems
             objects += self.compile(name)
         where = os.path.join(self.build, "tests/explore")
-        libraries = [os.path.join(where, "lib%s.a" % library) for library in ("explorer", "explored_scenarios", "explored")]
+        libraries = [os.path.join(where, "lib%s.a" % library)
+                     for library in ("explorer", "explored_scenarios", "explored")]
         subprocess.run(self.compiler[:1] + objects + ["-Wl,--start-group"] + libraries +
                        ["-Wl,--end-group", "-pthread", "-o", self.program()], check=True)
         return []
@@ -183,7 +198,8 @@ class Control:
         return os.path.join(self.folder, "explore")
 
     def run(self, *arguments):
-        return subprocess.run([self.program()] + list(arguments), stdout=subprocess.PIPE, text=True, check=False, timeout=120).stdout
+        return subprocess.run([self.program()] + list(arguments), stdout=subprocess.PIPE, text=True, check=False,
+                              timeout=120).stdout
 
     def verdict(self, scenario):
         """What was found, and what is wrong with that."""
@@ -195,7 +211,8 @@ class Control:
         kind = re.sub(r"0x\w+|\S*\.c:", "", match.group(1))
         if kind not in re.sub(r"0x\w+|\S*\.c:", "", again):
             return None, ["found (%s), but its schedule shows: %s" % (match.group(1), again.strip().split("\n")[-2:])]
-        return "%s: found by %s in run %s: %s" % (scenario, match.group(3).rsplit("/", 1)[0], match.group(2), match.group(1)), []
+        found = (scenario, match.group(3).rsplit("/", 1)[0], match.group(2), match.group(1))
+        return "%s: found by %s in run %s: %s" % found, []
 
 
 def main():

@@ -7,6 +7,6 @@ void poller_open(struct plait__loop *loop)
 {
         if (poller_need(loop) < 0)
                 fail("no poller");
-        image_skip(loop->poller->chunks, sizeof loop->poller->chunks);  /* empty, and large */
+        image_skip(loop->poller->chunks, sizeof loop->poller->chunks); /* empty, and large */
         image_skip(descriptors, sizeof descriptors);
 }

@@ -20,10 +20,22 @@ void __tsan_init(void)
         void __tsan_write##size(void *address);                                                                        \
         void __tsan_unaligned_read##size(void *address);                                                               \
         void __tsan_unaligned_write##size(void *address);                                                              \
-        void __tsan_read##size(void *address) { memory_plain(address, size, PLAIN_READ, HERE); }                       \
-        void __tsan_write##size(void *address) { memory_plain(address, size, PLAIN_WRITE, HERE); }                     \
-        void __tsan_unaligned_read##size(void *address) { memory_plain(address, size, PLAIN_READ, HERE); }             \
-        void __tsan_unaligned_write##size(void *address) { memory_plain(address, size, PLAIN_WRITE, HERE); }
+        void __tsan_read##size(void *address)                                                                          \
+        {                                                                                                              \
+                memory_plain(address, size, PLAIN_READ, HERE);                                                         \
+        }                                                                                                              \
+        void __tsan_write##size(void *address)                                                                         \
+        {                                                                                                              \
+                memory_plain(address, size, PLAIN_WRITE, HERE);                                                        \
+        }                                                                                                              \
+        void __tsan_unaligned_read##size(void *address)                                                                \
+        {                                                                                                              \
+                memory_plain(address, size, PLAIN_READ, HERE);                                                         \
+        }                                                                                                              \
+        void __tsan_unaligned_write##size(void *address)                                                               \
+        {                                                                                                              \
+                memory_plain(address, size, PLAIN_WRITE, HERE);                                                        \
+        }
 PLAIN(1)
 PLAIN(2)
 PLAIN(4)

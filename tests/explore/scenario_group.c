@@ -62,7 +62,8 @@ static void cancels_group(void)
 }
 
 const struct scenario scenario_group = {.name = "group", .setup = begin_waiting, .threads = {waits_for_group, sets}};
-const struct scenario scenario_group_cancel = {.name = "group_cancel", .setup = begin_waiting, .threads = {waits_for_group, cancels_group}};
+const struct scenario scenario_group_cancel = {
+        .name = "group_cancel", .setup = begin_waiting, .threads = {waits_for_group, cancels_group}};
 
 /* ---- a task is started from another thread */
 
@@ -94,4 +95,5 @@ static void starts(void)
         plait_event_set(&event);
 }
 
-const struct scenario scenario_group_detached = {.name = "group_detached", .setup = open_detached, .threads = {waits_for_detached, starts}};
+const struct scenario scenario_group_detached = {
+        .name = "group_detached", .setup = open_detached, .threads = {waits_for_detached, starts}};

@@ -15,7 +15,7 @@
 #include "plait/semaphore.h"
 #include "scenarios.h"
 
-static uint32_t inside, entries, written_before;        /* plain */
+static uint32_t inside, entries, written_before; /* plain */
 
 /* ---- a strand of thread B that is cancelled by C */
 
@@ -72,15 +72,18 @@ static void place_is_free(void)
         plait__loop_here = NULL;
 }
 
-const struct scenario scenario_semaphore = {.name = "semaphore", .threads = {has_a_place, has_a_place, has_a_place}, .verdict = place_is_free};
-const struct scenario scenario_semaphore_cancel = {.name = "semaphore_cancel", .setup = make_scope,
-                                                   .threads = {has_a_place, has_a_place_or_is_cut, cuts}, .verdict = place_is_free};
+const struct scenario scenario_semaphore = {
+        .name = "semaphore", .threads = {has_a_place, has_a_place, has_a_place}, .verdict = place_is_free};
+const struct scenario scenario_semaphore_cancel = {.name = "semaphore_cancel",
+                                                   .setup = make_scope,
+                                                   .threads = {has_a_place, has_a_place_or_is_cut, cuts},
+                                                   .verdict = place_is_free};
 
 /* ---- the condition */
 
 static plait_condition condition;
 static plait_lock lock;
-static uint32_t ready, taken;                   /* under the lock */
+static uint32_t ready, taken; /* under the lock */
 
 static void takes(void)
 {
@@ -105,7 +108,7 @@ static void makes_two(void)
         plait_lock_acquire(&lock);
         ready += 2;
         plait_lock_release(&lock);
-        plait_condition_notify_all(&condition);         /* without the lock */
+        plait_condition_notify_all(&condition); /* without the lock */
 }
 
 static void takes_or_is_cut(void)
@@ -126,10 +129,14 @@ static void lock_is_free(void)
         plait__loop_here = NULL;
 }
 
-const struct scenario scenario_condition = {.name = "condition", .threads = {takes, makes_one}, .verdict = lock_is_free};
-const struct scenario scenario_condition_all = {.name = "condition_all", .threads = {takes, takes, makes_two}, .verdict = lock_is_free};
-const struct scenario scenario_condition_cancel = {
-        .name = "condition_cancel", .setup = make_scope, .threads = {makes_one, takes_or_is_cut, cuts}, .verdict = lock_is_free};
+const struct scenario scenario_condition = {
+        .name = "condition", .threads = {takes, makes_one}, .verdict = lock_is_free};
+const struct scenario scenario_condition_all = {
+        .name = "condition_all", .threads = {takes, takes, makes_two}, .verdict = lock_is_free};
+const struct scenario scenario_condition_cancel = {.name = "condition_cancel",
+                                                   .setup = make_scope,
+                                                   .threads = {makes_one, takes_or_is_cut, cuts},
+                                                   .verdict = lock_is_free};
 
 /* ---- the future: its memory goes with the wait */
 
@@ -214,14 +221,16 @@ static void runs_or_is_cut(void)
         leave_scope();
 }
 
-const struct scenario scenario_once_cancel = {.name = "once_cancel", .setup = make_scope, .threads = {runs_it, runs_or_is_cut, cuts}};
+const struct scenario scenario_once_cancel = {
+        .name = "once_cancel", .setup = make_scope, .threads = {runs_it, runs_or_is_cut, cuts}};
 
 static void ran_twice(void)
 {
         CHECK(entries == 2);
 }
 
-const struct scenario scenario_once = {.name = "once", .threads = {runs_once, runs_once, runs_once}, .verdict = ran_twice};
+const struct scenario scenario_once = {
+        .name = "once", .threads = {runs_once, runs_once, runs_once}, .verdict = ran_twice};
 
 /* ---- the barrier */
 
@@ -272,8 +281,10 @@ static void both_met_or_none(void)
         CHECK(came[0] == came[1]);
 }
 
-const struct scenario scenario_barrier_cancel = {.name = "barrier_cancel", .setup = make_scope,
-                                                 .threads = {meets_or_breaks, meets_or_is_cut, cuts}, .verdict = both_met_or_none};
+const struct scenario scenario_barrier_cancel = {.name = "barrier_cancel",
+                                                 .setup = make_scope,
+                                                 .threads = {meets_or_breaks, meets_or_is_cut, cuts},
+                                                 .verdict = both_met_or_none};
 const struct scenario scenario_barrier = {.name = "barrier", .threads = {meets_twice, meets_twice}};
 const struct scenario scenario_barrier_of_three = {.name = "barrier_of_three", .threads = {meets, meets, meets}};
 
@@ -312,10 +323,16 @@ static void writes_or_is_cut(void)
         leave_scope();
 }
 
-const struct scenario scenario_rwlock_cancel = {
-        .name = "rwlock_cancel", .setup = make_scope, .threads = {reads, writes_or_is_cut, cuts}, .verdict = rwlock_is_free};
-const struct scenario scenario_rwlock_cancel_writer = {
-        .name = "rwlock_cancel_writer", .setup = make_scope, .threads = {writes, writes_or_is_cut, cuts}, .verdict = rwlock_is_free};
+const struct scenario scenario_rwlock_cancel = {.name = "rwlock_cancel",
+                                                .setup = make_scope,
+                                                .threads = {reads, writes_or_is_cut, cuts},
+                                                .verdict = rwlock_is_free};
+const struct scenario scenario_rwlock_cancel_writer = {.name = "rwlock_cancel_writer",
+                                                       .setup = make_scope,
+                                                       .threads = {writes, writes_or_is_cut, cuts},
+                                                       .verdict = rwlock_is_free};
 const struct scenario scenario_rwlock = {.name = "rwlock", .threads = {reads, writes}, .verdict = rwlock_is_free};
-const struct scenario scenario_rwlock_readers = {.name = "rwlock_readers", .threads = {writes, reads, reads}, .verdict = rwlock_is_free};
-const struct scenario scenario_rwlock_writers = {.name = "rwlock_writers", .threads = {reads, writes, writes}, .verdict = rwlock_is_free};
+const struct scenario scenario_rwlock_readers = {
+        .name = "rwlock_readers", .threads = {writes, reads, reads}, .verdict = rwlock_is_free};
+const struct scenario scenario_rwlock_writers = {
+        .name = "rwlock_writers", .threads = {reads, writes, writes}, .verdict = rwlock_is_free};

@@ -12,8 +12,8 @@
 
 enum { ITEMS = 3 };
 
-static uint32_t items[ITEMS];                   /* written by who puts, read by who gets: plain */
-static uint32_t got[ITEMS];                     /* so often, counted by each thread in its own place */
+static uint32_t items[ITEMS]; /* written by who puts, read by who gets: plain */
+static uint32_t got[ITEMS];   /* so often, counted by each thread in its own place */
 
 /* ---- the queue, of capacity 1 */
 
@@ -85,8 +85,10 @@ static void each_got_once(void)
         CHECK(got_c && got[2 - got_c] == 1 && got[got_c - 1] == 0);
 }
 
-const struct scenario scenario_queue_getters = {
-        .name = "queue_getters", .setup = make_queue, .threads = {puts_two, gets_one, gets_one_too}, .verdict = each_got_once};
+const struct scenario scenario_queue_getters = {.name = "queue_getters",
+                                                .setup = make_queue,
+                                                .threads = {puts_two, gets_one, gets_one_too},
+                                                .verdict = each_got_once};
 
 /* A getter is cancelled as an item comes: it has that, or the queue has. */
 static plait_scope scope;
@@ -130,8 +132,10 @@ static void one_has_the_item(void)
         CHECK(plait__load(&plait__cancels) == 0);
 }
 
-const struct scenario scenario_queue_cancel = {.name = "queue_cancel", .setup = make_queue_and_scope,
-                                               .threads = {puts_one, gets_or_is_cut, cuts}, .verdict = one_has_the_item};
+const struct scenario scenario_queue_cancel = {.name = "queue_cancel",
+                                               .setup = make_queue_and_scope,
+                                               .threads = {puts_one, gets_or_is_cut, cuts},
+                                               .verdict = one_has_the_item};
 
 /* Shut down while one waits, or is about to. */
 static void finds_it_shut(void)
@@ -147,7 +151,8 @@ static void shuts(void)
         plait_queue_shutdown(queue, false);
 }
 
-const struct scenario scenario_queue_shutdown = {.name = "queue_shutdown", .setup = make_queue, .threads = {finds_it_shut, shuts}};
+const struct scenario scenario_queue_shutdown = {
+        .name = "queue_shutdown", .setup = make_queue, .threads = {finds_it_shut, shuts}};
 
 static void puts_then_shuts(void)
 {
@@ -163,7 +168,8 @@ static void gets_until_shut(void)
         CHECK(get(&item) == -EPIPE);
 }
 
-const struct scenario scenario_queue_drain = {.name = "queue_drain", .setup = make_queue, .threads = {puts_then_shuts, gets_until_shut}};
+const struct scenario scenario_queue_drain = {
+        .name = "queue_drain", .setup = make_queue, .threads = {puts_then_shuts, gets_until_shut}};
 
 /* ---- the lock */
 
@@ -188,7 +194,7 @@ static void enter_twice(void)
 static void all_entered(void)
 {
         CHECK(entries == 3);
-        CHECK(plait_lock_try(&lock));           /* and it is free */
+        CHECK(plait_lock_try(&lock)); /* and it is free */
 }
 
 static void last_words(void)
@@ -198,8 +204,10 @@ static void last_words(void)
         plait__loop_here = NULL;
 }
 
-const struct scenario scenario_lock = {.name = "lock", .threads = {enter_once, enter_once, enter_once}, .verdict = last_words};
-const struct scenario scenario_lock_twice = {.name = "lock_twice", .threads = {enter_twice, enter_once}, .verdict = last_words};
+const struct scenario scenario_lock = {
+        .name = "lock", .threads = {enter_once, enter_once, enter_once}, .verdict = last_words};
+const struct scenario scenario_lock_twice = {
+        .name = "lock_twice", .threads = {enter_twice, enter_once}, .verdict = last_words};
 
 /* One of those who wait is cancelled. */
 static void make_scope(void)
@@ -230,8 +238,10 @@ static void lock_is_free(void)
         plait__loop_here = NULL;
 }
 
-const struct scenario scenario_lock_cancel = {
-        .name = "lock_cancel", .setup = make_scope, .threads = {enter_once, enters_or_is_cut, cuts}, .verdict = lock_is_free};
+const struct scenario scenario_lock_cancel = {.name = "lock_cancel",
+                                              .setup = make_scope,
+                                              .threads = {enter_once, enters_or_is_cut, cuts},
+                                              .verdict = lock_is_free};
 
 /* ---- the event */
 
@@ -258,5 +268,6 @@ static void waits_or_is_cut(void)
         plait_scope_leave(&scope);
 }
 
-const struct scenario scenario_event_cancel = {.name = "event_cancel", .setup = make_scope, .threads = {sets, waits_or_is_cut, cuts}};
+const struct scenario scenario_event_cancel = {
+        .name = "event_cancel", .setup = make_scope, .threads = {sets, waits_or_is_cut, cuts}};
 const struct scenario scenario_event = {.name = "event", .threads = {sets, waits, waits}};

@@ -1,5 +1,5 @@
-/* Park and unpark, the inbox, and falling asleep. The flags are relaxed: that a waker's writes are seen is for the wake-up itself to
- * see to. */
+/* Park and unpark, the inbox, and falling asleep. The flags are relaxed: that a waker's writes are seen is for the
+ * wake-up itself to see to. */
 #include "explore.h"
 
 #include "core/strand.h"
@@ -41,7 +41,8 @@ static void unparks_thrice(void)
 }
 
 const struct scenario scenario_unpark = {.name = "unpark", .threads = {parks_thrice, unparks_thrice}};
-const struct scenario scenario_unpark_in_poller = {.name = "unpark_in_poller", .threads = {parks_thrice, unparks_thrice}, .pollers = true};
+const struct scenario scenario_unpark_in_poller = {
+        .name = "unpark_in_poller", .threads = {parks_thrice, unparks_thrice}, .pollers = true};
 
 /* ---- two that wake each other in turn */
 
@@ -81,7 +82,8 @@ static void unparks_c(void)
         tell(2, 1, main_of(0));
 }
 
-const struct scenario scenario_two_unparkers = {.name = "two_unparkers", .threads = {parks_for_two, unparks_b, unparks_c}};
+const struct scenario scenario_two_unparkers = {.name = "two_unparkers",
+                                                .threads = {parks_for_two, unparks_b, unparks_c}};
 const struct scenario scenario_two_unparkers_in_poller = {
         .name = "two_unparkers_in_poller", .threads = {parks_for_two, unparks_b, unparks_c}, .pollers = true};
 
@@ -93,7 +95,7 @@ static void parks_with_deadline(void)
 
         while (!plait__load(&flags[1]) && plait__loop_now(loop_of(0)) < until)
                 plait__park(main_of(0), PLAIT__ON_EVENT, until);
-        wait_for(1, 2);                         /* whatever came of it, the next wake-up counts */
+        wait_for(1, 2); /* whatever came of it, the next wake-up counts */
 }
 
 static void unparks_twice(void)
@@ -123,7 +125,7 @@ const struct scenario scenario_grant = {.name = "grant", .threads = {is_granted,
 
 /* ---- a coroutine is woken by two threads at once and ends: its record is another's at once */
 
-static plait__spin guard;                       /* as a group's lock guards its tasks against a cancel */
+static plait__spin guard; /* as a group's lock guards its tasks against a cancel */
 static struct plait__strand *coroutine;
 static bool is_there;
 
@@ -157,7 +159,7 @@ static void begin_coroutine(void)
         struct plait_task *task;
 
         plait__loop_here = loop_of(0);
-        plait_group_open(&group);               /* once before, so that the loop has a stack */
+        plait_group_open(&group); /* once before, so that the loop has a stack */
         plait_group_start(&group, does_nothing, NULL, 0);
         CHECK(plait_group_wait(&group) == 0);
         image_add(loop_of(0)->stacks[0].hot, sizeof(struct plait__stack));
@@ -174,7 +176,7 @@ static void owns_coroutines(void)
         CHECK(plait_group_wait(&group) == 0);
         plait_group_open(&group);
         strand = (struct plait__strand *)plait_group_start(&group, comes_after, NULL, 0);
-        CHECK(strand == coroutine);             /* type-stable, and used again */
+        CHECK(strand == coroutine); /* type-stable, and used again */
         CHECK(plait_group_wait(&group) == 0);
         wait_for(2, 2);
 }

@@ -1,6 +1,6 @@
-/* The search: depth first over all that can be chosen, within the bounds; small bounds first, so that what is found is short.
- * A schedule is written as the choices that were not the plain one: "12:1,5:2" takes the plain one 12 times, then the way
- * 1, 5 times the plain one, then the way 2. */
+/* The search: depth first over all that can be chosen, within the bounds; small bounds first, so that what is found
+ * is short. A schedule is written as the choices that were not the plain one: "12:1,5:2" takes the plain one 12
+ * times, then the way 1, 5 times the plain one, then the way 2. */
 #define _GNU_SOURCE
 #include "explore.h"
 
@@ -15,15 +15,22 @@ enum { CHOICES = 4096, STEPS = 4096 };
 
 struct bounds left OWN;
 
-static OWN struct bounds within;                /* of this search */
+static OWN struct bounds within; /* of this search */
 
-static OWN struct { uint8_t chosen, count; } choices[CHOICES];
-static OWN unsigned depth, given;               /* made in this run; of those, decided before it */
+static OWN struct {
+        uint8_t chosen, count;
+} choices[CHOICES];
+static OWN unsigned depth, given; /* made in this run; of those, decided before it */
 static OWN bool again, tells;
 static OWN const struct scenario *current;
 static OWN uint64_t runs;
 
-static OWN struct { const char *what; const void *address, *pc; uint64_t value; int thread; } *steps;
+static OWN struct {
+        const char *what;
+        const void *address, *pc;
+        uint64_t value;
+        int thread;
+} * steps;
 static OWN unsigned step_count;
 
 unsigned choose(unsigned count)
@@ -112,7 +119,7 @@ uint64_t search_all(const struct scenario *scenario, struct bounds bounds)
 
         prepare(scenario);
         for (both = 0; both <= bounds.preemptions; both++) {
-                all = 0;                        /* those of fewer are among them */
+                all = 0; /* those of fewer are among them */
                 for (stale = 0; stale <= both && stale <= bounds.stale; stale++) {
                         runs = given = 0;
                         search_within((struct bounds){both - stale, stale});
@@ -165,7 +172,8 @@ void trace(const char *what, const void *address, uint64_t value, const void *pc
 static void tell_place(const void *pc)
 {
         extern char __executable_start;
-        size_t base = (size_t)&__executable_start > 1 << 28 ? (size_t)&__executable_start : 0;  /* not if linked to a fixed place */
+        size_t base = (size_t)&__executable_start > 1 << 28 ? (size_t)&__executable_start
+                                                            : 0; /* not if linked to a fixed place */
         char command[128], line[512];
         FILE *pipe;
 
@@ -186,7 +194,8 @@ static void tell_steps(void)
         unsigned i;
 
         for (i = 0; i < step_count; i++) {
-                printf("# %c %-14s %p %#-10lx", 'A' + steps[i].thread, steps[i].what, steps[i].address, (unsigned long)steps[i].value);
+                printf("# %c %-14s %p %#-10lx", 'A' + steps[i].thread, steps[i].what, steps[i].address,
+                       (unsigned long)steps[i].value);
                 tell_place(steps[i].pc);
         }
 }
@@ -198,7 +207,7 @@ void fail(const char *format, ...)
         va_list arguments;
 
         if (again && running >= 0)
-                contexts_leave();               /* it will be met once more, by a schedule that can be told */
+                contexts_leave(); /* it will be met once more, by a schedule that can be told */
         running = -1;
         if (tells)
                 tell_steps();
@@ -206,8 +215,8 @@ void fail(const char *format, ...)
         va_start(arguments, format);
         vprintf(format, arguments);
         va_end(arguments);
-        printf("\n# run %lu; again: %s %s %u/%u/", (unsigned long)runs, program_invocation_name, current ? current->name : "",
-               within.preemptions, within.stale);
+        printf("\n# run %lu; again: %s %s %u/%u/", (unsigned long)runs, program_invocation_name,
+               current ? current->name : "", within.preemptions, within.stale);
         for (i = 0; i < depth; i++) {
                 if (!choices[i].chosen) {
                         zeros++;
