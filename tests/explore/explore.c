@@ -1,5 +1,6 @@
 /* explore [--preemptions N] [--stale M] [SCENARIO]...        all ways with N pre-emptions (2), of which M may be stale
  *                                                           reads instead (1); TAP
+ * explore [...] --orders [FUNCTION]                         without one acquire or release after the other (orders.h)
  * explore SCENARIO SCHEDULE                                 one of them, told step by step */
 #include "explore.h"
 
@@ -11,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "orders.h"
 #include "scenarios.h"
 
 #define SCENARIO_ENTRY(name) &scenario_##name,
@@ -64,8 +66,10 @@ int main(int argc, char **argv)
         int arg = 1;
 
         __libc_single_threaded = 0;
-        for (; arg + 1 < argc && argv[arg][0] == '-'; arg += 2)
+        for (; arg + 1 < argc && argv[arg][0] == '-' && strcmp(argv[arg], "--orders"); arg += 2)
                 *(strcmp(argv[arg], "--stale") ? &bounds.preemptions : &bounds.stale) = (unsigned)atoi(argv[arg + 1]);
+        if (arg < argc && !strcmp(argv[arg], "--orders"))
+                return !orders_explore(argv[arg + 1], bounds);
         if (argc - arg == 2 && strchr(argv[arg + 1], '/'))
                 search_one(find(argv[arg]), argv[arg + 1]);
         for (i = 0; arg == argc && scenarios[i]; i++)

@@ -1,5 +1,6 @@
 /* What the compiler calls in the explored sources (-fsanitize=thread) instead of touching memory itself. */
 #include "explore.h"
+#include "orders.h"
 
 #include <string.h>
 
@@ -101,6 +102,7 @@ static uint64_t fetch_or(uint64_t old, uint64_t operand)
         type __tsan_atomic##bits##_##name(type *address, type operand, int order);                                     \
         type __tsan_atomic##bits##_##name(type *address, type operand, int order)                                      \
         {                                                                                                              \
+                order = order_of(HERE, STEP_CHANGE, order);                                                            \
                 return (type)memory_change(address, bits / 8, name, operand, order, HERE);                             \
         }
 
@@ -109,8 +111,10 @@ static uint64_t fetch_or(uint64_t old, uint64_t operand)
         int __tsan_atomic##bits##_##name(type *address, type *expected, type value, int order, int failure)            \
         {                                                                                                              \
                 uint64_t seen = *expected;                                                                             \
-                bool swaps = memory_compare_swap(address, bits / 8, &seen, value, order, failure, weak, HERE);         \
+                bool swaps;                                                                                            \
                                                                                                                        \
+                order = order_of(HERE, STEP_SWAP, order);                                                              \
+                swaps = memory_compare_swap(address, bits / 8, &seen, value, order, failure, weak, HERE);              \
                 if (!swaps)                                                                                            \
                         *expected = (type)seen;                                                                        \
                 return swaps;                                                                                          \
@@ -120,11 +124,13 @@ static uint64_t fetch_or(uint64_t old, uint64_t operand)
         type __tsan_atomic##bits##_load(const type *address, int order);                                               \
         type __tsan_atomic##bits##_load(const type *address, int order)                                                \
         {                                                                                                              \
+                order = order_of(HERE, STEP_LOAD, order);                                                              \
                 return (type)memory_load(address, bits / 8, order, HERE);                                              \
         }                                                                                                              \
         void __tsan_atomic##bits##_store(type *address, type value, int order);                                        \
         void __tsan_atomic##bits##_store(type *address, type value, int order)                                         \
         {                                                                                                              \
+                order = order_of(HERE, STEP_STORE, order);                                                             \
                 memory_store(address, bits / 8, value, order, HERE);                                                   \
         }                                                                                                              \
         CHANGE(type, bits, exchange)                                                                                   \

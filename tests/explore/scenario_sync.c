@@ -243,6 +243,29 @@ const struct scenario scenario_lock_cancel = {.name = "lock_cancel",
                                               .threads = {enter_once, enters_or_is_cut, cuts},
                                               .verdict = lock_is_free};
 
+/* Who was cancelled comes back at once, perhaps to a lock that its holder put back with nobody in the list. */
+static void enters_whatever_comes(void)
+{
+        cut_rc = plait_lock_acquire_or_cancel(&lock);
+        if (cut_rc < 0)
+                plait_lock_acquire(&lock);
+        CHECK(inside++ == 0);
+        entries++;
+        inside--;
+        plait_lock_release(&lock);
+}
+
+static void two_entered(void)
+{
+        CHECK(cut_rc == 0 || cut_rc == -ECANCELED);
+        CHECK(entries == 2);
+}
+
+const struct scenario scenario_lock_cancel_again = {.name = "lock_cancel_again",
+                                                    .setup = make_scope,
+                                                    .threads = {enter_once, enters_whatever_comes, cuts},
+                                                    .verdict = two_entered};
+
 /* ---- the event */
 
 static plait_event event;

@@ -20,6 +20,7 @@
         X(lock)                                                                                                        \
         X(lock_twice)                                                                                                  \
         X(lock_cancel)                                                                                                 \
+        X(lock_cancel_again)                                                                                           \
         X(event)                                                                                                       \
         X(event_cancel)                                                                                                \
         X(semaphore)                                                                                                   \
