@@ -183,9 +183,46 @@ static double many_plait(void)
         return result;
 }
 
+/* ---- a step of a simulation: four tasks for threads take turns with a lock, and each acquire and release is a step */
+
+enum { SIMULATED_TURNS = 25000 };
+
+static int take_turns(void *arg)
+{
+        int i;
+
+        for (i = 0; i < SIMULATED_TURNS; i++) {
+                plait_lock_acquire(arg);
+                plait_lock_release(arg);
+        }
+        return 0;
+}
+
+static int simulated(void *arg)
+{
+        plait_lock lock = {{0}};
+        int i;
+
+        (void)arg;
+        PLAIT_GROUP(group, .executor = plait_own_thread());
+        for (i = 0; i < 4; i++)
+                plait_group_start(&group, take_turns, &lock, 0);
+        return plait_group_wait(&group);
+}
+
+static double simulate_plait(void)
+{
+        double start = bench_now();
+        uint64_t steps = 0;
+
+        BENCH_CHECK(plait_simulate(&(plait_simulation){.seed = 1, .policy = PLAIT_UNIFORM, .ret_steps = &steps}, simulated, NULL) == 0);
+        return (bench_now() - start) / (double)steps;
+}
+
 const struct bench bench_switch[] = {
         {"switch", "ns", switch_plait, two_floor, .goal_ratio = 2},
         {"yield-2", "ns", two_plait, two_floor, .goal = 8},
         {"yield-100k", "ns", many_plait, many_floor, .goal_ratio = 5, .once = true},
+        {"simulate-step", "ns", simulate_plait, two_floor, .goal = 1000},
         {0},
 };

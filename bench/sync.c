@@ -1,10 +1,11 @@
-/* Locks, events, semaphores, futures, conditions and queues. */
+/* Locks, events, semaphores, futures, conditions, queues and select. */
 #define _GNU_SOURCE
 #include <plait.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -433,7 +434,8 @@ static double contended_mutex(void)
         return (bench_now() - start) / CONTENDED;
 }
 
-/* ---- two threads that take turns, under a lock and with a condition. The floor: a pthread mutex and condition. */
+/* ---- two threads that take turns, under a lock and with a condition, each on a processor of its own. The floor: a pthread
+ * mutex and condition. */
 
 static plait_condition turned;
 static pthread_cond_t turned_floor = PTHREAD_COND_INITIALIZER;
@@ -443,6 +445,7 @@ static int take_turns(void *arg)
 {
         long me = *(long *)arg, i;
 
+        bench_pin((int)me);
         for (i = 0; i < TURNS / 2; i++) {
                 plait_lock_acquire(&shared_lock);
                 while (turn != me)
@@ -458,6 +461,7 @@ static void *take_turns_floor(void *arg)
 {
         long me = (long)arg, i;
 
+        bench_pin((int)me);
         for (i = 0; i < TURNS / 2; i++) {
                 pthread_mutex_lock(&shared_mutex);
                 while (turn != me)
@@ -472,9 +476,11 @@ static void *take_turns_floor(void *arg)
 static double condition_plait(void)
 {
         long numbers[] = {0, 1};
-        double start = bench_now();
+        double start;
         PLAIT_GROUP(group, .executor = plait_own_thread());
 
+        plait_threads();                        /* plait counts the processors now, before the threads are pinned */
+        start = bench_now();
         turn = 0;
         plait_group_start(&group, take_turns, &numbers[0], 0);
         plait_group_start(&group, take_turns, &numbers[1], 0);
@@ -548,6 +554,140 @@ static double queue_threads_plait(void)
         return queue_plait_on(plait_own_thread());
 }
 
+/* ---- a select over four queues with items in all; what it got is put back, so that they stay ready. The floor: a ring chosen by
+ * xorshift. */
+
+enum { LINES = 4, SELECTS = 1000000, SELECT_WAITS = 300000 };
+
+static void make_lines(plait_queue *queues[LINES], uint64_t items[LINES], plait_case cases[LINES])
+{
+        for (int i = 0; i < LINES; i++) {
+                BENCH_CHECK(plait_queue_new(&queues[i], sizeof items[i], 16, PLAIT_FIFO) == 0);
+                cases[i] = PLAIT_GET(queues[i], &items[i]);
+        }
+}
+
+static void free_lines(plait_queue *queues[LINES])
+{
+        for (int i = 0; i < LINES; i++)
+                plait_queue_free(queues[i]);
+}
+
+static double select_plait(void)
+{
+        plait_queue *queues[LINES];
+        uint64_t items[LINES];
+        plait_case cases[LINES];
+        double start;
+
+        make_lines(queues, items, cases);
+        for (uint64_t i = 0; i < LINES; i++)
+                for (int n = 0; n < 8; n++)
+                        BENCH_CHECK(plait_queue_try_put(queues[i], &i) == 0);
+        start = bench_now();
+        for (long i = 0; i < SELECTS; i++) {
+                int taken = plait_select(cases, LINES);
+
+                BENCH_CHECK(taken >= 0 && cases[taken].result == 0 && items[taken] == (uint64_t)taken);
+                BENCH_CHECK(plait_queue_try_put(queues[taken], &items[taken]) == 0);
+        }
+        start = bench_now() - start;
+        free_lines(queues);
+        return start / SELECTS;
+}
+
+static struct { uint64_t items[16]; size_t head, tail; } bare_lines[LINES];
+
+static double select_floor(void)
+{
+        uint64_t random = 88172645463325252, item;
+        double start;
+
+        for (uint64_t i = 0; i < LINES; i++)
+                for (int n = 0; n < 8; n++)
+                        bare_lines[i].items[bare_lines[i].tail++ % 16] = i;
+        start = bench_now();
+        for (long i = 0; i < SELECTS; i++) {
+                size_t at;
+
+                random ^= random << 13, random ^= random >> 7, random ^= random << 17;
+                for (at = random % LINES; bare_lines[at].head == bare_lines[at].tail; at = (at + 1) % LINES)
+                        ;
+                item = bare_lines[at].items[bare_lines[at].head++ % 16];
+                BENCH_CHECK(item == at);
+                bare_lines[at].items[bare_lines[at].tail++ % 16] = item;
+        }
+        return (bench_now() - start) / SELECTS;
+}
+
+/* ---- the same with nothing in them: it waits in all four, and another coroutine puts into one. The floor: a ring, and a switch there
+ * and back. */
+
+static int put_in_turn(void *arg)
+{
+        plait_queue **queues = arg;
+        uint64_t i;
+
+        for (i = 0; i < SELECT_WAITS; i++) {
+                BENCH_CHECK(plait_queue_put(queues[i % LINES], &i) == 0);
+                BENCH_CHECK(plait_yield() == 0);
+        }
+        return 0;
+}
+
+static double select_wait_plait(void)
+{
+        plait_queue *queues[LINES];
+        uint64_t items[LINES];
+        plait_case cases[LINES];
+        double start;
+
+        make_lines(queues, items, cases);
+        {
+                PLAIT_GROUP(group, .executor = plait_coroutines());
+
+                plait_group_start(&group, put_in_turn, queues, 0);
+                start = bench_now();
+                for (uint64_t i = 0; i < SELECT_WAITS; i++)
+                        BENCH_CHECK(plait_select(cases, LINES) == (int)(i % LINES) && items[i % LINES] == i);
+                start = bench_now() - start;
+                BENCH_CHECK(plait_group_wait(&group) == 0);
+        }
+        free_lines(queues);
+        return start / SELECT_WAITS;
+}
+
+static void bare_put_in_turn(void *arg)
+{
+        (void)arg;
+        for (uint64_t i = 0; i < SELECT_WAITS; i++) {
+                bare_lines[i % LINES].items[bare_lines[i % LINES].tail++ % 16] = i;
+                bare_switch(&bare_putter, bare_main);
+        }
+        bare_switch(&bare_putter, bare_main);
+}
+
+static double select_wait_floor(void)
+{
+        static char *stacks;
+        double start;
+
+        if (!stacks)
+                stacks = bare_stacks(1);
+        memset(bare_lines, 0, sizeof bare_lines);
+        bare_putter = bare_prepare(bare_top(stacks, 0), bare_put_in_turn, NULL);
+        start = bench_now();
+        for (uint64_t i = 0; i < SELECT_WAITS; i++) {
+                size_t at = 0;
+
+                bare_switch(&bare_main, bare_putter);
+                while (bare_lines[at].head == bare_lines[at].tail)
+                        at = (at + 1) % LINES;
+                BENCH_CHECK(bare_lines[at].items[bare_lines[at].head++ % 16] == i);
+        }
+        return (bench_now() - start) / SELECT_WAITS;
+}
+
 const struct bench bench_sync[] = {
         {"lock", "ns", lock_plait, lock_floor, .goal = 15},
         {"lock-threads", "ns", lock_threads_plait, lock_threads_floor, .goal = 15},
@@ -559,5 +699,7 @@ const struct bench bench_sync[] = {
         {"condition-2-threads", "ns", condition_plait, condition_floor, .goal_ratio = 1},
         {"queue-item", "ns", queue_plait, queue_floor, .goal = 20},
         {"queue-item-threads", "ns", queue_threads_plait, queue_threads_floor, .goal = 0},
+        {"select-4", "ns", select_plait, select_floor, .goal = 100},
+        {"select-4-wait", "ns", select_wait_plait, select_wait_floor, .goal = 0},
         {0},
 };

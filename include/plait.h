@@ -32,24 +32,21 @@
  *   loop        a thread's scheduler, made when the thread first waits in plait
  *   park        what a strand does when it waits: the thread runs its other coroutines meanwhile
  *
- * plait/base.h has the rules that hold for every call, time and sleeping; plait/lock.h, event.h, queue.h and gil.h
- * what strands share; plait/fd.h reading and writing; plait/signal.h signals. <plait/http.h> belongs to a library of its own, plait-http,
- * plait/base.h has the rules that hold for every call, time and sleeping; plait/lock.h, rlock.h, locked.h, event.h,
- * queue.h and gil.h what strands share; plait/fd.h reading and writing. <plait/http.h> belongs to a library of its own, plait-http,
- * and is not included here. */
- * plait/base.h has the rules that hold for every call, time and sleeping; plait/lock.h, rlock.h, rwlock.h, locked.h,
- * condition.h, event.h, queue.h and gil.h what strands share; plait/fd.h reading and writing. <plait/http.h> belongs to a library of
- * its own, plait-http, and is not included here. */
- * plait/base.h has the rules that hold for every call, time and sleeping; plait/fd.h reading and writing. What strands
- * share: plait/lock.h, rlock.h, rwlock.h, locked.h, condition.h, semaphore.h, barrier.h, once.h,
- * event.h, future.h, queue.h and gil.h; what each has for itself: plait/local.h.
- * <plait/http.h> belongs to a library of its own, plait-http, and is not included here. */
+ * plait/base.h has the rules that hold for every call, time and sleeping; plait/fd.h reading and writing; plait/signal.h
+ * signals. What strands share: plait/lock.h, rlock.h, rwlock.h, locked.h, condition.h, semaphore.h, barrier.h, once.h,
+ * event.h, future.h, queue.h and gil.h; waiting for the first of several things: plait/select.h; what each strand has for
+ * itself: plait/local.h. plait/dump.h shows what a program is doing, plait/simulate.h runs it under every order that a seed
+ * gives. <plait/http.h> belongs to a library of its own, plait-http, and is not included here. */
+ * event.h, future.h, queue.h and gil.h; what each has for itself: plait/local.h. plait/simulate.h runs all of it on one
+ * thread, in an order that a seed decides. <plait/http.h> belongs to a library of its own, plait-http, and is not
+ * included here. */
 #ifndef PLAIT_H
 #define PLAIT_H
 
 #include <plait/barrier.h>
 #include <plait/base.h>
 #include <plait/condition.h>
+#include <plait/dump.h>
 #include <plait/event.h>
 #include <plait/executor.h>
 #include <plait/fd.h>
@@ -65,8 +62,10 @@
 #include <plait/rlock.h>
 #include <plait/rwlock.h>
 #include <plait/scope.h>
-#include <plait/signal.h>
+#include <plait/select.h>
 #include <plait/semaphore.h>
+#include <plait/signal.h>
+#include <plait/simulate.h>
 #include <plait/task.h>
 
 #endif

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 
 #include "base/syscall.h"
+#include "sim/sim.h"
 #include "test.h"
 
 enum { ROUNDS_MAX = 20000 };
@@ -121,12 +122,14 @@ static int fault_thread_start(void *(*fn)(void *), void *arg, size_t stack_bytes
 
 void fault_install(void)
 {
+        plait__sim_hooks_take();
         real = plait__sys;
 #define FAULT_PUT(name, parameters, arguments) plait__sys.name = fault_##name;
         PLAIT__SYS(FAULT_PUT)
         plait__sys.alloc = fault_alloc;
         plait__sys.free = fault_free;
         plait__sys.thread_start = fault_thread_start;
+        plait__sim_hooks_put();
 }
 
 long fault_live_blocks(void)

@@ -16,7 +16,17 @@
 static plait_group group, other_group;
 static plait_scope scope, other_scope;
 static plait_lock lock;
+static plait_rlock rlock;
+static plait_rwlock rwlock;
+static plait_condition condition;
+static plait_semaphore semaphore = {.value = 1};
+static plait_barrier barrier = {.parties = 2};
+static plait_once once;
+static plait_future future;
+static plait_future_callback callback;
+static plait_local local;
 static plait_event event;
+static plait_case one;
 static plait_gil gil;
 static plait_queue *queue;
 static plait_task *task;
@@ -31,6 +41,12 @@ static int pull_none(void *arg, void *to)
         (void)arg;
         (void)to;
         return 0;
+}
+
+static bool never(void *arg)
+{
+        (void)arg;
+        return false;
 }
 
 static plait_map_source source = {.pull = pull_none};
@@ -94,6 +110,39 @@ static plait_map_source source = {.pull = pull_none};
         BOTH(RESULT, plait_lock_try, &lock)                                                                            \
         BOTH(RESULT, plait_lock_acquire_or_cancel, &lock)                                                              \
         BOTH(CALL, plait_lock_release, plait_lock_release(&lock))                                                      \
+        BOTH(CALL, plait_rlock_acquire, plait_rlock_acquire(&rlock))                                                   \
+        BOTH(RESULT, plait_rlock_try, &rlock)                                                                          \
+        BOTH(RESULT, plait_rlock_acquire_or_cancel, &rlock)                                                            \
+        BOTH(CALL, plait_rlock_release, plait_rlock_release(&rlock))                                                   \
+        BOTH(CALL, plait_rwlock_acquire_read, plait_rwlock_acquire_read(&rwlock))                                      \
+        BOTH(CALL, plait_rwlock_acquire_write, plait_rwlock_acquire_write(&rwlock))                                    \
+        BOTH(RESULT, plait_rwlock_try_read, &rwlock)                                                                   \
+        BOTH(RESULT, plait_rwlock_try_write, &rwlock)                                                                  \
+        BOTH(RESULT, plait_rwlock_acquire_read_or_cancel, &rwlock)                                                     \
+        BOTH(RESULT, plait_rwlock_acquire_write_or_cancel, &rwlock)                                                    \
+        BOTH(CALL, plait_rwlock_release, plait_rwlock_release(&rwlock))                                                \
+        BOTH(RESULT, plait_condition_wait, &condition, &lock)                                                          \
+        BOTH(RESULT, plait_condition_wait_for, &condition, &lock, never, NULL)                                         \
+        BOTH(CALL, plait_condition_notify, plait_condition_notify(&condition, 1))                                      \
+        BOTH(CALL, plait_condition_notify_all, plait_condition_notify_all(&condition))                                 \
+        BOTH(RESULT, plait_semaphore_acquire, &semaphore)                                                              \
+        BOTH(RESULT, plait_semaphore_try, &semaphore)                                                                  \
+        BOTH(CALL, plait_semaphore_release, plait_semaphore_release(&semaphore, 1))                                    \
+        BOTH(RESULT, plait_barrier_wait, &barrier)                                                                     \
+        BOTH(CALL, plait_barrier_abort, plait_barrier_abort(&barrier))                                                 \
+        BOTH(CALL, plait_barrier_reset, plait_barrier_reset(&barrier))                                                 \
+        BOTH(RESULT, plait_barrier_is_broken, &barrier)                                                                \
+        BOTH(RESULT, plait_barrier_waiting, &barrier)                                                                  \
+        BOTH(RESULT, plait_once_run, &once, task_return, NULL)                                                         \
+        BOTH(RESULT, plait_future_set, &future, 0, NULL)                                                               \
+        BOTH(RESULT, plait_future_cancel, &future)                                                                     \
+        BOTH(RESULT, plait_future_wait, &future, NULL, NULL)                                                           \
+        BOTH(RESULT, plait_future_is_set, &future)                                                                     \
+        BOTH(RESULT, plait_future_result, &future, NULL, NULL)                                                         \
+        BOTH(CALL, plait_future_add_callback, plait_future_add_callback(&future, &callback))                           \
+        BOTH(RESULT, plait_future_remove_callback, &future, &callback)                                                 \
+        BOTH(CALL, plait_local_get, plait_local_get(&local))                                                           \
+        BOTH(RESULT, plait_local_set, &local, &local)                                                                  \
         BOTH(CALL, plait_event_set, plait_event_set(&event))                                                           \
         BOTH(CALL, plait_event_clear, plait_event_clear(&event))                                                       \
         BOTH(RESULT, plait_event_is_set, &event)                                                                       \
@@ -111,6 +160,9 @@ static plait_map_source source = {.pull = pull_none};
         BOTH(CALL, plait_queue_task_done, plait_queue_task_done(queue))                                                \
         BOTH(RESULT, plait_queue_join, queue)                                                                          \
         BOTH(CALL, plait_queue_shutdown, plait_queue_shutdown(queue, true))                                            \
+        BOTH(RESULT, plait_select, &one, 1)                                                                            \
+        BOTH(RESULT, plait_select_in_order, &one, 1)                                                                   \
+        BOTH(RESULT, plait_select_try, &one, 1)                                                                        \
         BOTH(RESULT, plait_read, 0, &item, 1)                                                                          \
         BOTH(RESULT, plait_write, 1, &item, 1)                                                                         \
         BOTH(RESULT, plait_accept, 0, NULL, NULL)                                                                      \

@@ -8,15 +8,6 @@ static plait_group threads_group = {.name = "misused"};
 static plait_lock lock;
 static plait_gil gil, other_gil;
 static plait_queue *queue;
-static plait_rlock rlock;
-static plait_rwlock rwlock;
-static plait_condition condition;
-static plait_semaphore semaphore;
-static plait_barrier barrier = {.parties = 2};
-static plait_once once;
-static plait_future future;
-static plait_future_callback callback;
-static plait_local local;
 
 static int call(plait_fn *fn)
 {
@@ -179,6 +170,32 @@ TEST_ABORTS(returning_from_an_item_inside_a_scope, "plait_map")
 static int wait_for_self(void *arg)
 {
         return plait_task_wait(*(plait_task **)arg, NULL);
+}
+
+static int select_self(void *arg)
+{
+        plait_case one = PLAIT_TASK(*(plait_task **)arg);
+
+        return plait_select(&one, 1);
+}
+
+TEST_ABORTS(selecting_oneself, "plait_select: the task 'misused' waits for itself")
+{
+        plait_task *task;
+
+        plait_group_open(&group);
+        task = plait_group_start(&group, select_self, &task, 0);
+        plait_ignore(plait_group_wait(&group));
+}
+
+TEST_ABORTS(selecting_a_task_of_a_group_that_has_ended, "plait_select: the task is gone: its group has ended")
+{
+        plait_case one;
+
+        plait_group_open(&group);
+        one = PLAIT_TASK(plait_group_start(&group, task_return, NULL, 0));
+        plait_ignore(plait_group_wait(&group));
+        plait_ignore(plait_select(&one, 1));
 }
 
 TEST_ABORTS(waiting_for_oneself, "plait_task_wait: the task 'misused' waits for itself")

@@ -98,6 +98,26 @@ TEST_ON_EXECUTORS(a_run_that_fails_is_its_callers_and_the_next_tries)
         CHECK(callers[0].rc == -EIO && callers[1].rc == -ENOENT && callers[2].rc == 0 && callers[3].rc == 0);
 }
 
+TEST_ON_EXECUTORS(a_newcomer_waits_for_a_turn_that_was_handed_on)
+{
+        struct caller callers[3];
+        plait_task *tasks[3];
+        PLAIT_GROUP(group, .executor = test_executor());
+
+        start_callers(&group, callers, tasks, 2, (int[]){-EIO, 0});
+        plait_event_set(&go[0]);
+        test_until_parked(&group);
+        CHECK_EQUAL(running, 2);
+        callers[2] = (struct caller){2, 0, 99};
+        plait_group_start(&group, call_it, &callers[2], sizeof callers[2]);
+        test_until_parked(&group);
+        CHECK_EQUAL(running, 2);
+        plait_event_set(&go[1]);
+        CHECK_EQUAL(plait_group_wait(&group), 0);
+        CHECK_EQUAL(running, 2);
+        CHECK(callers[0].rc == -EIO && callers[1].rc == 0 && callers[2].rc == 0);
+}
+
 TEST(with_nobody_waiting_the_next_caller_tries)
 {
         int fails = -EIO;

@@ -171,6 +171,24 @@ TEST_ON_EXECUTORS(a_writer_that_is_cancelled_lets_the_readers_behind_it_in)
         check_order("bcD", 2);
 }
 
+TEST_ON_EXECUTORS(when_the_only_waiter_was_cancelled_all_is_as_before)
+{
+        plait_task *tasks[1];
+        PLAIT_GROUP(group, .executor = test_executor());
+
+        plait_rwlock_acquire_read(&rwlock);
+        line_up(&group, tasks, "A");
+        CHECK(!plait_rwlock_try_read(&rwlock));
+        plait_task_cancel(tasks[0]);
+        CHECK_EQUAL(plait_task_wait(tasks[0], NULL), 0);
+        CHECK(plait_rwlock_try_read(&rwlock));
+        plait_rwlock_release(&rwlock);
+        plait_rwlock_release(&rwlock);
+        CHECK(plait_rwlock_try_write(&rwlock));
+        plait_rwlock_release(&rwlock);
+        CHECK_EQUAL(plait_group_wait(&group), 0);
+}
+
 TEST_ON_EXECUTORS(each_waiter_may_be_the_one_that_is_cancelled)
 {
         for (int victim = 0; victim < 5; victim++) {

@@ -127,6 +127,20 @@ TEST_ON_EXECUTORS(each_waiter_may_be_the_one_that_is_cancelled)
         }
 }
 
+TEST_ON_EXECUTORS(when_the_only_waiter_was_cancelled_all_is_as_before)
+{
+        plait_task *tasks[1];
+        PLAIT_GROUP(group, .executor = test_executor());
+
+        line_up(&group, tasks, 1);
+        plait_task_cancel(tasks[0]);
+        CHECK_EQUAL(plait_task_wait(tasks[0], NULL), 0);
+        CHECK_EQUAL(waiters[0].rc, -ECANCELED);
+        plait_semaphore_release(&semaphore, 1);
+        CHECK(plait_semaphore_try(&semaphore) && !plait_semaphore_try(&semaphore));
+        CHECK_EQUAL(plait_group_wait(&group), 0);
+}
+
 TEST_ON_EXECUTORS(a_place_given_at_the_same_time_as_a_cancel_is_not_lost)
 {
         for (int round = 0; round < 200; round++) {

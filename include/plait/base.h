@@ -24,7 +24,7 @@
  * on standard error that names the call. No call may be made from a signal handler. In a child made by fork() of a
  * process in which a strand had used plait (a daemon forks before), until it calls exec, every call but plait_ignore()
  * aborts with "used after fork"; the end of a block that holds a PLAIT_GROUP, PLAIT_WITHIN or PLAIT_SHIELD does nothing
- * there. Otherwise the library does not print, log or exit.
+ * there. Otherwise the library does not print, log or exit, unless it is asked to (plait/dump.h).
  *
  * All headers compile as C11 and as C++17, without feature macros. In C++ options stand in field order. */
 #ifndef PLAIT_BASE_H

@@ -88,6 +88,50 @@ plait__switch:
         .cfi_endproc
         .size   plait__switch, . - plait__switch
 
+/* bool plait__switch_look(void *context, void (*fn)(void *arg), void *arg): see switch_x86_64.S */
+        .globl  plait__switch_look
+        .hidden plait__switch_look
+        .type   plait__switch_look, %function
+        .p2align 4
+plait__switch_look:
+        .cfi_startproc
+        hint    #34                             /* bti c */
+        stp     x29, x30, [sp, #-32]!
+        .cfi_adjust_cfa_offset 32
+        .cfi_rel_offset x29, 0
+        .cfi_rel_offset x30, 8
+        str     x19, [sp, #16]
+        .cfi_rel_offset x19, 16
+        mov     x19, x0
+        mov     x0, x2
+        .cfi_remember_state
+        .cfi_def_cfa x19, 176
+        .cfi_offset x19, -176
+        .cfi_offset x20, -168
+        .cfi_offset x21, -160
+        .cfi_offset x22, -152
+        .cfi_offset x23, -144
+        .cfi_offset x24, -136
+        .cfi_offset x25, -128
+        .cfi_offset x26, -120
+        .cfi_offset x27, -112
+        .cfi_offset x28, -104
+        .cfi_offset x29, -96
+        .cfi_offset x30, -88
+        blr     x1
+        nop                                     /* unwinders look up the pc less one; debuggers the pc */
+        .cfi_restore_state
+        ldr     x19, [sp, #16]
+        .cfi_restore x19
+        ldp     x29, x30, [sp], #32
+        .cfi_adjust_cfa_offset -32
+        .cfi_restore x29
+        .cfi_restore x30
+        mov     w0, #1
+        ret
+        .cfi_endproc
+        .size   plait__switch_look, . - plait__switch_look
+
 /* Where a new context begins: x19 is its entry, x0 the value. Unwinders look up the pc less one, hence the nop inside
  * the same frame description, whose undefined x30 ends every backtrace here. */
         .globl  plait__switch_begin

@@ -64,6 +64,41 @@ plait__switch:
         .cfi_endproc
         .size   plait__switch, . - plait__switch
 
+/* bool plait__switch_look(void *context, void (*fn)(void *arg), void *arg)
+ *
+ * While fn runs, what is said of this frame is where plait__switch() has left the context's registers, counted from rbx. */
+        .globl  plait__switch_look
+        .hidden plait__switch_look
+        .type   plait__switch_look, @function
+        .p2align 4
+plait__switch_look:
+        .cfi_startproc
+        endbr64
+        pushq   %rbx
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset %rbx, 0
+        movq    %rdi, %rbx
+        movq    %rdx, %rdi
+        .cfi_remember_state
+        .cfi_def_cfa %rbx, 64
+        .cfi_offset %rip, -8
+        .cfi_offset %rbp, -16
+        .cfi_offset %rbx, -24
+        .cfi_offset %r12, -32
+        .cfi_offset %r13, -40
+        .cfi_offset %r14, -48
+        .cfi_offset %r15, -56
+        callq   *%rsi
+        nop                                     /* unwinders look up the pc less one; debuggers the pc */
+        .cfi_restore_state
+        popq    %rbx
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %rbx
+        movl    $1, %eax
+        ret
+        .cfi_endproc
+        .size   plait__switch_look, . - plait__switch_look
+
 /* Where a new context begins: rbx is its entry, rdx and rax the value. Unwinders look up the pc less one, hence the nop
  * inside the same frame description, whose undefined rip ends every backtrace here. */
         .globl  plait__switch_begin

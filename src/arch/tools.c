@@ -1,6 +1,8 @@
+#define _GNU_SOURCE
 #include "arch/tools.h"
 
 #include <stdint.h>
+#include <ucontext.h>
 
 extern void *__cxa_get_globals(void) __attribute__((weak));
 
@@ -26,5 +28,17 @@ void plait__tools_stack(void *bottom, void *top)
 #else
         (void)bottom;
         (void)top;
+#endif
+}
+
+void *plait__tools_interrupted_at(const void *context)
+{
+#if defined(__x86_64__)
+        return (void *)((const ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
+#elif defined(__aarch64__)
+        return (void *)((const ucontext_t *)context)->uc_mcontext.pc;
+#else
+        (void)context;
+        return NULL;
 #endif
 }

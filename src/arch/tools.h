@@ -153,6 +153,13 @@ static inline void plait__fiber_end(struct plait__fiber *fiber)
 #endif
 }
 
+/* On a function that reads what other threads write without a lock, and can live with a value that is old or torn: a tool's
+ * look at a running program. */
+#define PLAIT__LOOKS_ON __attribute__((no_sanitize("thread"), noinline))
+
+/* Where a signal handler's third argument says that the thread was interrupted; NULL: not known for this architecture. */
+void *plait__tools_interrupted_at(const void *context);
+
 /* valgrind is told of each stack once, at its first use: stacks are never unmapped. */
 void plait__tools_stack(void *bottom, void *top);
 

@@ -12,6 +12,8 @@
 #include "base/spawn.h"
 #include "base/syscall.h"
 
+int plait__unblocked_signal;
+
 enum { STACK_LEAST = 128 * 1024 };             /* less is refused, or taken up by thread-locals */
 
 #define SYS_CALL(...) SYS_CALL_(__VA_ARGS__)
@@ -54,6 +56,8 @@ static int sys_thread_start(void *(*fn)(void *), void *arg, size_t stack_bytes)
                 rc = pthread_attr_setstacksize(&attributes, stack_bytes < STACK_LEAST ? STACK_LEAST : stack_bytes);
         if (rc == 0) {
                 sigfillset(&all);
+                if (plait__unblocked_signal)
+                        sigdelset(&all, plait__unblocked_signal);
                 pthread_sigmask(SIG_SETMASK, &all, &before);
                 rc = pthread_create(&thread, &attributes, fn, arg);
                 pthread_sigmask(SIG_SETMASK, &before, NULL);

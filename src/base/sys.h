@@ -72,6 +72,11 @@ struct plait__kernel_timespec { int64_t seconds, nanoseconds; };
         X(waitid, (int kind, int id, siginfo_t *info, int options), (kind, id, (long)info, options, 0, 0))             \
         X(getpid, (void), (0, 0, 0, 0, 0, 0))                                                                          \
         X(getppid, (void), (0, 0, 0, 0, 0, 0))                                                                         \
+        X(gettid, (void), (0, 0, 0, 0, 0, 0))                                                                          \
+        X(tgkill, (pid_t pid, pid_t tid, int signal), (pid, tid, signal, 0, 0, 0))                                     \
+        X(getdents64, (int fd, void *entries, size_t size), (fd, (long)entries, (long)size, 0, 0, 0))                  \
+        X(process_vm_readv, (pid_t pid, const struct iovec *here, int count, const struct iovec *there, int there_count), \
+          (pid, (long)here, count, (long)there, there_count, 0))                                                       \
         X(prctl, (int option, unsigned long value), (option, (long)value, 0, 0, 0, 0))                                 \
         X(prlimit64, (pid_t pid, int resource, const void *limit, void *ret), (pid, resource, (long)limit, (long)ret, 0, 0)) \
         X(signalfd4, (int fd, const void *mask, size_t size, int flags), (fd, (long)mask, (long)size, flags, 0, 0))    \
@@ -95,5 +100,8 @@ struct plait__sys {
 };
 
 extern PLAIT_API struct plait__sys plait__sys;
+
+/* A signal that thread_start() leaves unblocked; 0: none. Set before the first thread of ours, and only under PLAIT_DEBUG. */
+extern int plait__unblocked_signal;
 
 #endif

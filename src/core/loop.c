@@ -29,7 +29,6 @@ enum {
 
 #define ASK_AGAIN (10 * PLAIT_MS)
 #define POLL_EVERY (100 * PLAIT_US)             /* a busy loop looks at descriptors this often */
-#define SLEEPS ((struct plait__strand *)1)      /* the sentinel */
 
 __thread struct plait__loop *plait__loop_here __attribute__((tls_model("initial-exec")));
 _Atomic bool plait__loop_forked;
@@ -139,13 +138,15 @@ static void disarm_sources(struct plait__loop *loop)
 /* Sleeps unless something is in the inbox. */
 static void sleep_until(struct plait__loop *loop, plait_time until)
 {
-        struct plait__strand *nobody = NULL, *sentinel = SLEEPS;
+        struct plait__strand *nobody = NULL, *sentinel = PLAIT__SLEEPS;
         plait_time began = plait__loop_now(loop);
 
         plait__store(&loop->sleeps_in_poller, loop->poller != NULL);
-        /* release: the line above, and the bell, for plait__loop_push() */
-        if (!atomic_compare_exchange_strong_explicit(&loop->inbox, &nobody, SLEEPS, memory_order_release, memory_order_relaxed))
+        /* release: the line above, and the bell, for plait__loop_push(); seq_cst: plait__loop_ring() */
+        if (!atomic_compare_exchange_strong_explicit(&loop->inbox, &nobody, PLAIT__SLEEPS, memory_order_seq_cst, memory_order_relaxed))
                 return;
+        if (plait__unlikely(atomic_load_explicit(&loop->outside.asked, memory_order_seq_cst)))
+                until = 0;                      /* it was asked, and not rung */
         if (loop->poller)
                 plait__poller_wait(loop, until);
         else
@@ -200,10 +201,20 @@ void plait__loop_push(struct plait__strand *strand)
         struct plait__strand *head = plait__load(&loop->inbox);
 
         do {
-                strand->inbox_next = head == SLEEPS ? NULL : head;
+                strand->inbox_next = head == PLAIT__SLEEPS ? NULL : head;
                 /* release: the strand's link, for plait__loop_drain(); acquire: how it sleeps, from sleep_until() */
         } while (!atomic_compare_exchange_weak_explicit(&loop->inbox, &head, strand, memory_order_acq_rel, memory_order_relaxed));
-        if (head == SLEEPS)
+        if (head == PLAIT__SLEEPS)
+                ring(loop);
+}
+
+/* Who asks writes first, and then looks whether the loop sleeps; the loop says first that it sleeps, and then looks whether it
+ * was asked: one of the two sees the other. */
+void plait__loop_ring(struct plait__loop *loop)
+{
+        struct plait__strand *sentinel = PLAIT__SLEEPS;
+
+        if (atomic_compare_exchange_strong_explicit(&loop->inbox, &sentinel, NULL, memory_order_seq_cst, memory_order_seq_cst))
                 ring(loop);
 }
 
@@ -252,6 +263,9 @@ void plait__loop_look(struct plait__loop *loop)
         struct plait__source *source;
 
         loop->budget = BUDGET;
+        loop->outside.looks++;
+        if (plait__unlikely(plait__load(&loop->outside.asked)))
+                plait__loop_attend(loop);
         look_ahead(loop);
         plait__loop_drain(loop);
         for (source = loop->sources; source; source = source->next)
@@ -338,7 +352,12 @@ struct plait__loop *plait__loop_new(struct plait__loop *maker)
         loop->ready = NULL;
         loop->ready_end = &loop->ready;
         loop->budget = BUDGET;
+        loop->simulated = false;
+        plait__store(&loop->outside.helper, false);
+        loop->outside.watches = 0;
+        loop->outside.holder = NULL;
         plait__timers_init(&loop->timers, plait__loop_now(loop));
+        loop->main->since = loop->now;
         loop->random_state = (uint64_t)plait__clock_now() * 2 + 1;
         loop->main->strand.loop = loop;
         plait__store(&loop->main->strand.state, PLAIT__MAIN);
@@ -359,6 +378,15 @@ void plait__loop_adopt(struct plait__loop *loop)
         plait__fiber_adopt(&loop->main->fiber);
         pthread_setspecific(key, loop);
         plait__loop_here = loop;
+        loop->outside.tid = (pid_t)plait__sys.gettid();
+        plait__store_release(&loop->outside.alive, true);       /* pairs with src/inspect */
+        plait__loop_made(loop);
+}
+
+void plait__loop_return(struct plait__loop *loop)
+{
+        plait__loop_here = loop;
+        pthread_setspecific(key, loop);
 }
 
 void plait__loop_check(const char *call)
@@ -385,6 +413,7 @@ void plait__loop_end(struct plait__loop *loop)
         plait__record_end_locals(loop->main);
         if (plait__load(&loop->lodgers))
                 plait__panic("end of a thread", "a detached group that was opened on it is still open");
+        plait__store(&loop->outside.alive, false);
         for (i = 0; i < PLAIT__LOOP_LOCALS; i++) {
                 if (loop->locals[i].value && loop->locals[i].end)
                         loop->locals[i].end(loop->locals[i].value);

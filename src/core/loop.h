@@ -20,7 +20,10 @@
 
 enum { PLAIT__LOOP_LOCALS = 4 };
 
-/* The four seams. A test or a simulation gives a loop its own. */
+/* In the inbox, in place of NULL, while the loop sleeps. */
+#define PLAIT__SLEEPS ((struct plait__strand *)1)
+
+/* The seams. A test or a simulation gives a loop its own. */
 struct plait__seams {
         plait_time (*now)(struct plait__loop *loop);
         /* Waits until something may be ready, at most to `until`; nothing else of the loop runs meanwhile. A moment that
@@ -28,6 +31,7 @@ struct plait__seams {
         void (*poll)(struct plait__loop *loop, plait_time until);
         struct plait__strand *(*pick)(struct plait__loop *loop);       /* NULL: first in, first out */
         uint64_t (*random)(struct plait__loop *loop);
+        void (*point)(struct plait__loop *loop, bool waits);           /* only of a simulated loop: see plait__point() */
 };
 
 /* A place outside the loop where strands of it become ready, looked at between strands and before sleeping (the process
@@ -41,6 +45,25 @@ struct plait__source {
 };
 
 struct plait__poller;
+struct plait__visit;
+
+/* What is seen of a loop from outside (src/inspect). */
+struct plait__outside {
+        _Atomic bool alive;                     /* its thread runs; release: tid, for who finds it set */
+        _Atomic bool helper;                    /* of a thread of the library's own, which waits elsewhere (the monitor) */
+        pid_t tid;
+        _Atomic uint32_t asked;                 /* to stop for a moment at its next look: inspect/world.c */
+        struct plait__visit *visit;             /* while it does */
+        uint64_t looks;                         /* how often it has looked outside */
+        uint32_t watches;                       /* descriptors that somebody waits for, or has lasting interest in */
+
+        /* the watchdog's own: since when it sees the same strand running, and whether it has said so */
+        struct plait__strand *holder;
+        uint64_t holder_looks;
+        unsigned holder_budget;
+        bool holder_told;
+        plait_time holder_since;
+};
 
 struct plait__loop {
         /* switching */
@@ -48,6 +71,7 @@ struct plait__loop {
         struct plait__strand *ready, **ready_end;
         struct plait__strand *ahead;            /* some places behind the first that is ready, or NULL: see next_ready() */
         unsigned budget;                        /* switches until the outside is looked at again */
+        bool simulated;                         /* all threads and processes are strands of this loop: src/sim */
         int *errno_here;
         void **exceptions_here;
         struct plait__stack *ended_stack;       /* of a strand that has just ended: its successor gives it back */
@@ -91,6 +115,8 @@ struct plait__loop {
 
         struct { void *value; void (*end)(void *value); } locals[PLAIT__LOOP_LOCALS];
 
+        struct plait__outside outside;
+
         struct plait__loop *next;               /* all loops ever made, or the free ones */
         struct plait__loop *next_free;
 };
@@ -112,6 +138,9 @@ struct plait__loop *plait__loop_new(struct plait__loop *maker);
 void plait__loop_adopt(struct plait__loop *loop);
 void plait__loop_free(struct plait__loop *maker, struct plait__loop *loop);
 
+/* The thread is back on a loop that it had left for another, or (NULL) on none. */
+void plait__loop_return(struct plait__loop *loop);
+
 static inline struct plait__loop *plait__loop_get(const char *call)
 {
         struct plait__loop *loop = plait__loop_here;
@@ -131,6 +160,21 @@ static inline plait_time plait__loop_now(struct plait__loop *loop)
         return loop->now = loop->seams.now(loop);
 }
 
+/* A place where a simulation may let others run: strands of other threads, and if this call may wait (`waits`) also those of
+ * this one. Stands on entry of calls that touch what strands share, with no guard held. */
+static inline void plait__point(struct plait__loop *loop, bool waits)
+{
+        if (__builtin_expect(loop->simulated, 0))
+                loop->seams.point(loop, waits);
+}
+
+/* Likewise, for calls that need no loop. */
+static inline void plait__point_here(void)
+{
+        if (__builtin_expect(plait__loop_here != NULL, 1))
+                plait__point(plait__loop_here, false);
+}
+
 /* Links a strand of this loop behind the ready ones. */
 static inline void plait__loop_append(struct plait__loop *loop, struct plait__strand *strand)
 {
@@ -142,6 +186,13 @@ static inline void plait__loop_append(struct plait__loop *loop, struct plait__st
 /* Puts the strand into its home loop's inbox and wakes that loop if it sleeps. Any thread. The strand's `remote` says that
  * it is there already. */
 PLAIT_API void plait__loop_push(struct plait__strand *strand);
+
+/* Wakes the loop if it sleeps, for no strand: it looks outside. Any thread. */
+void plait__loop_ring(struct plait__loop *loop);
+
+/* Both in src/inspect. A thread has its loop; the loop was asked to stop for a moment, and its thread is between two strands. */
+void plait__loop_made(struct plait__loop *loop);
+void plait__loop_attend(struct plait__loop *loop);
 
 /* Takes what other threads have put into the inbox. */
 void plait__loop_drain(struct plait__loop *loop);

@@ -189,13 +189,16 @@ int plait__watch_add(struct plait__loop *loop, int fd, struct plait__watch *watc
                 return rc;
         watch->revents = 0;
         plait__list_append(&entry->watches, &watch->link);
+        loop->outside.watches++;
         return 0;
 }
 
 void plait__watch_remove(struct plait__watch *watch)
 {
-        if (watch->link.next)
-                plait__list_remove(&watch->link);
+        if (!watch->link.next)
+                return;
+        plait__list_remove(&watch->link);
+        watch->strand->loop->outside.watches--;
 }
 
 /* ---- waiting */
@@ -256,7 +259,7 @@ static void fire(struct plait__watch *watch, uint32_t revents)
                         *interest->fired = interest;
                 }
         } else {
-                plait__list_remove(&watch->link);
+                plait__watch_remove(watch);
         }
         plait__unpark(watch->strand);
 }

@@ -57,7 +57,8 @@ enum plait__reason {
         PLAIT__ON_SEMAPHORE,                    /* may */
         PLAIT__ON_BARRIER,                      /* may */
         PLAIT__ON_ONCE,                         /* may */
-        PLAIT__ON_FUTURE                        /* may */
+        PLAIT__ON_FUTURE,                       /* may */
+        PLAIT__ON_SELECT                        /* may not: its registrations are on the stack, and items are copied as for a queue */
 };
 
 enum plait__record_flags {
@@ -95,7 +96,8 @@ struct plait__strand {
         _Atomic uint8_t cancelled;              /* enum plait__cancelled; relaxed, like a scope's */
         _Atomic uint8_t granted;                /* release by who hands something over, acquire by who waited */
         _Atomic uint32_t remote;                /* 1: it is in its loop's inbox; see loop.c */
-        bool insists;                           /* its wait is not cut short: an acquire that cannot fail */
+        uint32_t insists : 1;                   /* its wait is not cut short: an acquire that cannot fail */
+        uint32_t simulated : 31;                /* its slot in a simulation (src/sim), or 0 */
 
         /* waiting */
         struct plait__strand *inbox_next;       /* in its loop's inbox: written by who pushes, read by the loop */
@@ -104,13 +106,13 @@ struct plait__strand {
                 struct {
                         struct plait__link wait;        /* in the list of what it waits for, under that object's guard */
                         void *slot;                     /* what is handed over: an item's place */
-                        void *object;                   /* what it waits for */
+                        void *object;                   /* what it waits for: set before it parks, src/inspect reads it */
                 };
                 struct plait__watch watch;              /* when that is a descriptor */
         };
         struct plait_gil *gil;                  /* held, and given up around waiting; NULL: none */
         plait_group *groups;                    /* open groups of its own whose tasks run on other threads (task/cancel.c) */
-};
+} __attribute__((aligned(16)));                 /* what sanitizers add to a record included: see sync/waiters.h */
 
 enum plait__cancelled {
         PLAIT__CANCELLED = 1,                   /* the task itself, alone */

@@ -289,8 +289,10 @@ int plait__check_slow(struct plait__strand *strand)
 
 int plait__enter_slow(struct plait__strand *strand)
 {
-        int rc = plait__check(strand);
+        int rc;
 
+        plait__point(strand->loop, true);
+        rc = plait__check(strand);
         if (plait__unlikely(rc < 0))
                 plait__yield(strand);
         return rc;

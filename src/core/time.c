@@ -77,6 +77,7 @@ int plait_cancelled(void)
         struct plait__loop *loop = plait__loop_here;
 
         plait__not_forked(__func__);
+        plait__point_here();
         return loop ? plait__check(loop->current) : 0;
 }
 

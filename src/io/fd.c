@@ -290,6 +290,7 @@ int plait_close(int fd)
         int rc;
 
         plait__not_forked(__func__);
+        plait__point_here();
         if (fd < 0)
                 return -EBADF;
         plait__fd_forget(fd);

@@ -590,6 +590,7 @@ int plait__pool_map(const plait_map_options *options, plait_fn *fn, void *items,
         int rc;
 
         map.strand = plait__loop_here->current;
+        map.strand->object = NULL;
         if (options->common && !options->common_size)
                 return -EFAULT;
         rc = plait__pool_need(map.pool);

@@ -321,6 +321,7 @@ static void *monitor_main(void *arg)
         (void)arg;
         while (!(loop = plait__loop_get("plait_processes")))
                 plait__spin_yield();
+        plait__store(&loop->outside.helper, true);
         for (;;) {
                 tend_all();
                 plait__ports_look(loop);

@@ -228,3 +228,13 @@ bool plait__ports_sweep(struct plait__loop *loop)
         }
         return found;
 }
+
+bool plait__ports_away(void)
+{
+        struct here *here;
+
+        for (here = ports; here < ports + PLAIT__PORTS; here++)
+                if (plait__load(&here->away))
+                        return true;
+        return false;
+}

@@ -21,4 +21,7 @@ bool plait__ports_arm(void);
  * loop's thread computes, and others may wait behind its tasks. True: some port had been told. */
 bool plait__ports_sweep(struct plait__loop *loop);
 
+/* Whether a job is away, on whatever loop's account. */
+bool plait__ports_away(void);
+
 #endif

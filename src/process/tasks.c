@@ -473,6 +473,26 @@ static int processes_close(plait_executor *self)
         return rc;
 }
 
+/* In this process: workers have the initializer from the board (worker.c). */
+static int processes_initialize(plait_executor *self)
+{
+        const struct plait__pool *pool = (struct plait__pool *)self;
+        void *copy = NULL;
+        int rc;
+
+        if (!pool->initializer)
+                return 0;
+        if (pool->initializer_arg_size) {
+                copy = plait__sys.alloc(pool->initializer_arg_size);
+                if (!copy)
+                        return -ENOMEM;
+                memcpy(copy, pool->initializer_arg, pool->initializer_arg_size);
+        }
+        rc = pool->initializer(copy);
+        plait__sys.free(copy);
+        return rc < 0 ? rc : 0;
+}
+
 const struct plait__executor_class plait__processes_class = {
         .width = processes_width,
         .accept = processes_accept,
@@ -480,6 +500,7 @@ const struct plait__executor_class plait__processes_class = {
         .cancel = processes_cancel,
         .kill = processes_kill,
         .pid = processes_pid,
+        .initialize = processes_initialize,
         .map = plait__pool_map,
         .close = processes_close,
 };

@@ -59,7 +59,7 @@ static void tell_all(struct plait__link *waiters, struct plait__wakes *wakes, in
 {
         struct plait__strand *strand;
 
-        while ((strand = plait__waiters_pop(waiters))) {
+        while ((strand = plait__waiters_pop_any(waiters))) {    /* a meeting takes place with all, or not at all */
                 if (rc < 0)
                         strand->slot = (void *)(intptr_t)rc;
                 plait__wakes_add(wakes, strand);
@@ -214,6 +214,7 @@ void plait_barrier_abort(plait_barrier *barrier)
         struct plait__wakes wakes = {NULL, NULL};
 
         plait__not_forked(__func__);
+        plait__point_here();
         plait__spin_acquire(&inner->guard);
         break_it(inner, &wakes);
         plait__spin_release(&inner->guard);
@@ -226,6 +227,7 @@ void plait_barrier_reset(plait_barrier *barrier)
         struct plait__wakes wakes = {NULL, NULL};
 
         plait__not_forked(__func__);
+        plait__point_here();
         plait__spin_acquire(&inner->guard);
         give_up(inner, &wakes);
         clear(inner, BROKEN | BREAKS);
@@ -235,10 +237,12 @@ void plait_barrier_reset(plait_barrier *barrier)
 
 bool plait_barrier_is_broken(const plait_barrier *barrier)
 {
+        plait__not_forked(__func__);
         return plait__load_acquire(&inner_of(barrier)->flags) & BROKEN;
 }
 
 unsigned plait_barrier_waiting(const plait_barrier *barrier)
 {
+        plait__not_forked(__func__);
         return plait__load(&inner_of(barrier)->came);
 }

@@ -73,13 +73,13 @@ static int wait(const char *call, struct condition *condition, plait_lock *lock,
         plait__spin_release(&condition->guard);
         plait_lock_release(lock);
         rc = plait__wait_granted(strand, PLAIT__ON_CONDITION, PLAIT_FOREVER);
-        if (rc == 0)
-                return 0;
-        if (leave(condition, strand)) {
+        if (rc < 0 && leave(condition, strand)) {
                 plait_lock_acquire(lock);
                 return rc;
         }
-        plait__wait_uncancelled(strand, PLAIT__ON_CONDITION);           /* the lock is on its way */
+        if (rc < 0)
+                plait__wait_uncancelled(strand, PLAIT__ON_CONDITION);   /* the lock is on its way */
+        strand->insists = false;
         return 0;
 }
 
@@ -121,8 +121,10 @@ static struct plait__strand *take(struct condition *condition, struct plait__lin
 
         plait__spin_acquire(&condition->guard);
         strand = plait__waiters_pop(waiters);
-        if (strand)
+        if (strand) {
                 strand->object = NULL;
+                strand->insists = true;         /* from here on it waits for the lock, whatever happens */
+        }
         plait__spin_release(&condition->guard);
         return strand;
 }
@@ -140,6 +142,7 @@ void plait_condition_notify(plait_condition *condition, size_t count)
         struct plait__strand *strand;
 
         plait__not_forked(__func__);
+        plait__point_here();
         while (count-- && (strand = take(inner, &inner->waiters)))
                 hand_on(strand);
 }
@@ -151,9 +154,13 @@ void plait_condition_notify_all(plait_condition *condition)
         struct plait__link waiters;
 
         plait__not_forked(__func__);
+        plait__point_here();
         plait__spin_acquire(&inner->guard);
         plait__waiters_take(&inner->waiters, &waiters);
         plait__spin_release(&inner->guard);
         while ((strand = take(inner, &waiters)))
                 hand_on(strand);
+        plait__spin_acquire(&inner->guard);
+        plait__waiters_put_back(&inner->waiters, &waiters);
+        plait__spin_release(&inner->guard);
 }

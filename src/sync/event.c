@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "core/strand.h"
+#include "sync/select.h"
 #include "sync/waiters.h"
 
 struct event {
@@ -40,6 +41,7 @@ void plait_event_set(plait_event *event)
         struct event *inner = inner_of(event);
 
         plait__not_forked(__func__);
+        plait__point_here();
         if (!plait__load_acquire(&inner->set))
                 set(inner);
 }
@@ -47,12 +49,14 @@ void plait_event_set(plait_event *event)
 void plait_event_clear(plait_event *event)
 {
         plait__not_forked(__func__);
+        plait__point_here();
         plait__store(&inner_of(event)->set, 0);
 }
 
 bool plait_event_is_set(const plait_event *event)
 {
         plait__not_forked(__func__);
+        plait__point_here();
         return plait__load_acquire(&inner_of(event)->set);      /* pairs with plait_event_set() */
 }
 
@@ -72,6 +76,7 @@ static __attribute__((noinline)) int wait(struct event *event)
                 plait__spin_release(&event->guard);
                 return 0;
         }
+        strand->object = event;
         plait__waiters_add(&event->waiters, strand);
         plait__spin_release(&event->guard);
         rc = plait__wait_granted(strand, PLAIT__ON_EVENT, PLAIT_FOREVER);
@@ -95,3 +100,35 @@ int plait_event_wait(plait_event *event)
                 return 0;
         return wait(inner);
 }
+
+/* ---- the case of a select */
+
+static enum plait__look look(void *object, void *item, struct plait__registration *joins, int *ret)
+{
+        struct event *inner = inner_of(object);
+        bool set;
+
+        (void)item;
+        *ret = 0;
+        if (!joins)
+                return plait__load_acquire(&inner->set) ? PLAIT__LOOK_TAKEN : PLAIT__LOOK_WAITS;
+        plait__spin_acquire(&inner->guard);
+        set = plait__load_acquire(&inner->set);
+        if (!set)
+                plait__registration_add(&inner->waiters, joins);
+        plait__spin_release(&inner->guard);
+        if (!set)
+                return PLAIT__LOOK_WAITS;
+        return plait__registration_claim(joins) ? PLAIT__LOOK_TAKEN : PLAIT__LOOK_LOST;
+}
+
+static void leave(struct plait__registration *registration)
+{
+        struct event *inner = inner_of(registration->object);
+
+        plait__spin_acquire(&inner->guard);
+        plait__registration_remove(registration);
+        plait__spin_release(&inner->guard);
+}
+
+const struct plait__selectable plait__event_is_set = {look, leave, NULL};

@@ -123,6 +123,7 @@ static inline uint32_t settle(plait_future *public, uint32_t state, int result, 
 int plait_future_set(plait_future *future, int result, void *value)
 {
         plait__not_forked(__func__);
+        plait__point_here();
         if (!future)
                 return -EINVAL;
         return settle(future, SET, result, value) == OPEN ? 0 : -EALREADY;
@@ -131,6 +132,7 @@ int plait_future_set(plait_future *future, int result, void *value)
 bool plait_future_cancel(plait_future *future)
 {
         plait__not_forked(__func__);
+        plait__point_here();
         return settle(future, CANCELLED, -ECANCELED, NULL) != SET;
 }
 
@@ -138,6 +140,7 @@ bool plait_future_cancel(plait_future *future)
 
 bool plait_future_is_set(const plait_future *future)
 {
+        plait__not_forked(__func__);
         return is_settled(inner_of(future));
 }
 
@@ -145,6 +148,7 @@ int plait_future_result(const plait_future *future, int *ret_result, void **ret_
 {
         struct future *inner;
 
+        plait__not_forked(__func__);
         if (!future)
                 return -EINVAL;
         inner = inner_of(future);
@@ -209,6 +213,7 @@ void plait_future_add_callback(plait_future *future, plait_future_callback *call
         bool settled;
 
         plait__not_forked(__func__);
+        plait__point_here();
         plait__spin_acquire(&inner->guard);
         if (added->link.next)
                 plait__panic(__func__, "the callback is added already");
@@ -227,6 +232,7 @@ bool plait_future_remove_callback(plait_future *future, plait_future_callback *c
         bool found;
 
         plait__not_forked(__func__);
+        plait__point_here();
         plait__spin_acquire(&inner->guard);
         found = added->link.next != NULL;
         if (found)

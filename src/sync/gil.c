@@ -138,6 +138,7 @@ void plait_gil_acquire(plait_gil *gil)
 {
         struct plait__strand *strand = plait__strand_or_wait(__func__);
 
+        plait__point(strand->loop, true);
         if (strand->gil)
                 plait__panic(__func__, "this strand holds %s already", strand->gil == gil ? "the gil" : "another gil");
         acquire(strand, gil);
@@ -150,6 +151,7 @@ void plait_gil_release(plait_gil *gil)
         if (strand->gil != gil)
                 plait__panic(__func__, "this strand does not hold the gil");
         release(strand, gil);
+        plait__point(strand->loop, false);
 }
 
 bool plait_gil_checkpoint(plait_gil *gil)
@@ -158,6 +160,7 @@ bool plait_gil_checkpoint(plait_gil *gil)
         struct waiter waiter = {.strand = strand}, *next;
         struct gil *inner;
 
+        plait__point(strand->loop, true);
         if (!gil)
                 gil = strand->flags & PLAIT__TAKEN ? strand->gil : strand->loop->gil;
         if (!gil)

@@ -50,6 +50,7 @@ static bool join(struct lock *lock, struct plait__strand *strand)
                 plait__store(&lock->word, plait__list_empty(&lock->waiters) ? HELD : AWAITED);
                 plait__store(&lock->holder, strand);
         } else {
+                strand->object = lock;
                 plait__waiters_add(&lock->waiters, strand);
         }
         plait__spin_release(&lock->guard);
@@ -76,8 +77,9 @@ static __attribute__((noinline)) void acquire_slow(struct lock *lock)
 {
         struct plait__strand *strand = plait__strand_or_wait("plait_lock_acquire");
 
+        plait__point(strand->loop, true);
         if (take(lock, strand))
-                return;                         /* this thread had no loop yet */
+                return;                         /* this thread had no loop yet, or it is simulated */
         check_self("plait_lock_acquire", lock, strand);
         strand->insists = true;
         if (join(lock, strand))
@@ -89,13 +91,16 @@ void plait_lock_acquire(plait_lock *lock)
 {
         struct plait__loop *loop = plait__loop_here;
 
-        if (plait__unlikely(!loop || !take(inner_of(lock), loop->current)))
+        if (plait__unlikely(!loop || loop->simulated || !take(inner_of(lock), loop->current)))
                 acquire_slow(inner_of(lock));   /* apart, so that this one needs no registers of its caller's */
 }
 
 bool plait_lock_try(plait_lock *lock)
 {
-        return take(inner_of(lock), plait__strand_or_wait(__func__));
+        struct plait__strand *strand = plait__strand_or_wait(__func__);
+
+        plait__point(strand->loop, false);
+        return take(inner_of(lock), strand);
 }
 
 int plait_lock_acquire_or_cancel(plait_lock *lock)
@@ -137,19 +142,40 @@ static __attribute__((noinline)) void release_awaited(struct lock *lock)
                 plait__grant(next);
 }
 
+static inline __attribute__((always_inline)) void release(struct lock *lock)
+{
+        uint32_t word = HELD;
+
+        plait__store(&lock->holder, NULL);
+        if (plait__alone() && plait__load(&lock->word) == HELD)
+                plait__store(&lock->word, FREE);
+        else if (!atomic_compare_exchange_strong_explicit(&lock->word, &word, FREE, memory_order_release, memory_order_relaxed))
+                release_awaited(lock);
+}
+
+/* The point comes after: from here on others can have the lock. */
+static __attribute__((noinline)) void release_simulated(struct lock *lock, struct plait__loop *loop)
+{
+        release(lock);
+        plait__point(loop, false);
+}
+
 void plait_lock_release(plait_lock *lock)
 {
         struct lock *inner = inner_of(lock);
         struct plait__loop *loop = plait__loop_here;
-        uint32_t word = HELD;
 
         if (plait__unlikely(!loop || plait__load(&inner->holder) != loop->current)) {
                 plait__not_forked(__func__);
                 plait__panic(__func__, "this strand does not hold the lock");
         }
-        plait__store(&inner->holder, NULL);
-        if (plait__alone() && plait__load(&inner->word) == HELD)
-                plait__store(&inner->word, FREE);
-        else if (!atomic_compare_exchange_strong_explicit(&inner->word, &word, FREE, memory_order_release, memory_order_relaxed))
-                release_awaited(inner);
+        if (plait__unlikely(loop->simulated))
+                release_simulated(inner, loop);
+        else
+                release(inner);
+}
+
+struct plait__strand *plait__lock_holder(const plait_lock *lock)
+{
+        return plait__load(&inner_of((plait_lock *)(uintptr_t)lock)->holder);
 }

@@ -9,6 +9,7 @@
 #include "base/panic.h"
 #include "base/sys.h"
 #include "core/strand.h"
+#include "sync/select.h"
 #include "sync/waiters.h"
 
 enum { FIRST_SLOTS = 16 };
@@ -215,6 +216,7 @@ static int wait_in(plait_queue *queue, struct plait__link *waiters, struct plait
         int rc;
 
         strand->slot = item;
+        strand->object = queue;
         plait__waiters_add(waiters, strand);
         plait__spin_release(&queue->guard);
         rc = plait__wait_granted(strand, PLAIT__ON_QUEUE, PLAIT_FOREVER);
@@ -265,6 +267,7 @@ int plait_queue_get(plait_queue *queue, void *item)
 int plait_queue_try_put(plait_queue *queue, const void *item)
 {
         plait__not_forked(__func__);
+        plait__point_here();
         plait__spin_acquire(&queue->guard);
         return put_now(queue, item);
 }
@@ -272,6 +275,7 @@ int plait_queue_try_put(plait_queue *queue, const void *item)
 int plait_queue_try_get(plait_queue *queue, void *item)
 {
         plait__not_forked(__func__);
+        plait__point_here();
         plait__spin_acquire(&queue->guard);
         return get_now(queue, item);
 }
@@ -279,8 +283,82 @@ int plait_queue_try_get(plait_queue *queue, void *item)
 size_t plait_queue_size(const plait_queue *queue)
 {
         plait__not_forked(__func__);
+        plait__point_here();
         return plait__load(&queue->count);
 }
+
+/* ---- cases of a select */
+
+static bool can_get(const plait_queue *queue)
+{
+        return queue->shut || plait__load(&queue->count);
+}
+
+static bool can_put(const plait_queue *queue)
+{
+        return queue->shut || plait__load(&queue->count) < queue->capacity;
+}
+
+/* With the guard held, which is left if the case is not to be taken. A put that is claimed has room, so it never has to be taken
+ * back because a getter that waits for it cannot be claimed. */
+static enum plait__look look(plait_queue *queue, bool ready, struct plait__link *waiters, void *item, struct plait__registration *joins)
+{
+        enum plait__look result = PLAIT__LOOK_TAKEN;
+
+        if (!ready) {
+                if (joins) {
+                        joins->slot = item;
+                        plait__registration_add(waiters, joins);
+                }
+                result = PLAIT__LOOK_WAITS;
+        } else if (joins && !plait__registration_claim(joins)) {
+                result = PLAIT__LOOK_LOST;
+        }
+        if (result != PLAIT__LOOK_TAKEN)
+                plait__spin_release(&queue->guard);
+        return result;
+}
+
+static enum plait__look look_get(void *object, void *item, struct plait__registration *joins, int *ret)
+{
+        plait_queue *queue = object;
+        enum plait__look result;
+
+        plait__spin_acquire(&queue->guard);
+        result = look(queue, can_get(queue), &queue->getters, item, joins);
+        if (result == PLAIT__LOOK_TAKEN)
+                *ret = get_now(queue, item);
+        return result;
+}
+
+static enum plait__look look_put(void *object, void *item, struct plait__registration *joins, int *ret)
+{
+        plait_queue *queue = object;
+        enum plait__look result;
+
+        plait__spin_acquire(&queue->guard);
+        result = look(queue, can_put(queue), &queue->putters, item, joins);
+        if (result == PLAIT__LOOK_TAKEN)
+                *ret = put_now(queue, item);
+        return result;
+}
+
+static void leave(struct plait__registration *registration)
+{
+        plait_queue *queue = registration->object;
+
+        plait__spin_acquire(&queue->guard);
+        plait__registration_remove(registration);
+        plait__spin_release(&queue->guard);
+}
+
+static int outcome(const struct plait__strand *strand)
+{
+        return (int)(intptr_t)strand->object;
+}
+
+const struct plait__selectable plait__queue_gets = {look_get, leave, outcome};
+const struct plait__selectable plait__queue_puts = {look_put, leave, outcome};
 
 /* ---- joining and shutting down */
 
@@ -302,6 +380,7 @@ static void wake_all(plait_queue *queue, struct plait__link *waiters, int rc)
 void plait_queue_task_done(plait_queue *queue)
 {
         plait__not_forked(__func__);
+        plait__point_here();
         plait__spin_acquire(&queue->guard);
         if (queue->unfinished == 0)
                 plait__panic(__func__, "called more often than items were put");
@@ -330,6 +409,7 @@ int plait_queue_join(plait_queue *queue)
 void plait_queue_shutdown(plait_queue *queue, bool immediate)
 {
         plait__not_forked(__func__);
+        plait__point_here();
         plait__spin_acquire(&queue->guard);
         queue->shut = true;
         if (immediate) {

@@ -1,6 +1,6 @@
 /* A reader-writer lock is one word for those who need not wait: how many read, whether one writes, whether somebody waits. With
  * AWAITED set, all change it with the guard held; set without the guard held it never is. So a newcomer finds either a word that
- * lets it in, or waiters to join.
+ * lets it in, or waiters to join. Those in the list whose wait has been cut short do not count: they are about to leave.
  *
  * Each release of the word is an atomic step on it, or a store-release with the guard held, and pairs with the acquire of
  * those who take the lock later; a hand-over is ordered by plait__grant(). */
@@ -69,25 +69,23 @@ static inline __attribute__((always_inline)) bool take(struct rwlock *rwlock, st
         return true;
 }
 
-/* With the guard held: who is let in next, or NULL. */
+/* With the guard held and AWAITED set: who is let in next, or NULL. */
 static struct plait__strand *admit(struct rwlock *rwlock)
 {
-        struct plait__link *first = plait__list_first(&rwlock->waiters);
+        struct plait__strand *strand = plait__waiters_first(&rwlock->waiters);
         uint32_t word = plait__load(&rwlock->word) & ~AWAITED;
-        struct plait__strand *strand = NULL;
         enum kind kind;
 
-        if (first) {
-                strand = plait__container(first, struct plait__strand, wait);
+        if (strand) {
                 kind = strand->slot ? WRITE : READ;
                 if (!lets_in(kind, word))
                         return NULL;
                 word = taken_by(kind, word);
                 if (kind == WRITE)
                         plait__store(&rwlock->writer, strand);
-                plait__waiters_pop(&rwlock->waiters);
+                plait__list_remove(&strand->wait);
         }
-        if (!plait__list_empty(&rwlock->waiters))
+        if (plait__waiters_first(&rwlock->waiters))
                 word |= AWAITED;
         plait__store_release(&rwlock->word, word);
         return strand;
@@ -103,7 +101,7 @@ static void admit_all(struct rwlock *rwlock)
                 strand = admit(rwlock);
                 if (strand)
                         plait__wakes_add(&wakes, strand);
-        } while (strand && !plait__list_empty(&rwlock->waiters));      /* from the last on others change the word */
+        } while (strand && plait__load(&rwlock->word) & AWAITED);       /* else others change the word from here on */
         plait__spin_release(&rwlock->guard);
         plait__wakes_grant(&wakes);
 }
@@ -117,7 +115,7 @@ static bool join(struct rwlock *rwlock, struct plait__strand *strand, enum kind 
         plait__spin_acquire(&rwlock->guard);
         /* acquire: what the holders before did, if it is ours now */
         word = atomic_fetch_or_explicit(&rwlock->word, AWAITED, memory_order_acquire) & ~AWAITED;
-        waits = !plait__list_empty(&rwlock->waiters) || !lets_in(kind, word);
+        waits = plait__waiters_first(&rwlock->waiters) || !lets_in(kind, word);
         if (waits) {
                 strand->slot = kind == WRITE ? strand : NULL;
                 plait__waiters_add(&rwlock->waiters, strand);
@@ -130,15 +128,6 @@ static bool join(struct rwlock *rwlock, struct plait__strand *strand, enum kind 
         return waits;
 }
 
-static struct plait__strand *self(const char *call)
-{
-        struct plait__strand *strand;
-
-        while (!(strand = plait__strand_here(call)))
-                plait__spin_yield();            /* no memory for this thread's loop yet; an acquire cannot fail */
-        return strand;
-}
-
 static void check_self(const char *call, struct rwlock *rwlock, const struct plait__strand *strand)
 {
         if (plait__load(&rwlock->writer) == strand)
@@ -147,20 +136,24 @@ static void check_self(const char *call, struct rwlock *rwlock, const struct pla
 
 static void acquire(const char *call, plait_rwlock *rwlock, enum kind kind)
 {
-        struct plait__strand *strand = self(call);
+        struct plait__strand *strand = plait__strand_or_wait(call);
         struct rwlock *inner = inner_of(rwlock);
 
+        plait__point(strand->loop, true);
         if (plait__likely(take(inner, strand, kind)))
                 return;
         check_self(call, inner, strand);
+        strand->insists = true;
         if (join(inner, strand, kind))
                 plait__wait_uncancelled(strand, PLAIT__ON_LOCK);
+        strand->insists = false;
 }
 
 static int acquire_or_cancel(const char *call, plait_rwlock *rwlock, enum kind kind)
 {
-        struct plait__strand *strand = self(call);
+        struct plait__strand *strand = plait__strand_or_wait(call);
         struct rwlock *inner;
+        bool left;
         int rc;
 
         if (!rwlock)
@@ -176,11 +169,13 @@ static int acquire_or_cancel(const char *call, plait_rwlock *rwlock, enum kind k
         if (rc == 0)
                 return 0;
         plait__spin_acquire(&inner->guard);
-        if (plait__waiters_leave(strand)) {
+        left = plait__waiters_leave(strand);
+        if (left && plait__load(&inner->word) & AWAITED)
                 admit_all(inner);               /* a writer that goes no longer stops the readers behind it */
+        else
+                plait__spin_release(&inner->guard);
+        if (left)
                 return rc;
-        }
-        plait__spin_release(&inner->guard);
         plait__wait_uncancelled(strand, PLAIT__ON_LOCK);        /* the hand-over that was under way */
         return 0;
 }
@@ -197,12 +192,14 @@ void plait_rwlock_acquire_write(plait_rwlock *rwlock)
 
 bool plait_rwlock_try_read(plait_rwlock *rwlock)
 {
-        return take(inner_of(rwlock), self(__func__), READ);
+        plait__point_here();
+        return take(inner_of(rwlock), plait__strand_or_wait(__func__), READ);
 }
 
 bool plait_rwlock_try_write(plait_rwlock *rwlock)
 {
-        return take(inner_of(rwlock), self(__func__), WRITE);
+        plait__point_here();
+        return take(inner_of(rwlock), plait__strand_or_wait(__func__), WRITE);
 }
 
 int plait_rwlock_acquire_read_or_cancel(plait_rwlock *rwlock)
@@ -234,7 +231,7 @@ static __attribute__((noinline)) void release_awaited(struct rwlock *rwlock, boo
 void plait_rwlock_release(plait_rwlock *rwlock)
 {
         struct rwlock *inner = inner_of(rwlock);
-        struct plait__strand *strand = self(__func__);
+        struct plait__strand *strand = plait__strand_or_wait(__func__);
         uint32_t word = plait__load(&inner->word);
         bool writes = word & WRITTEN;           /* who holds the lock sees that bit stand still */
 
@@ -246,7 +243,8 @@ void plait_rwlock_release(plait_rwlock *rwlock)
                 word = plait__load(&inner->word);
                 if (plait__unlikely(word & AWAITED)) {
                         release_awaited(inner, writes);
-                        return;
+                        break;
                 }
         } while (!change(inner, word, writes ? 0 : word - 1, memory_order_release));
+        plait__point(strand->loop, false);      /* from here on others can have it */
 }

@@ -79,7 +79,7 @@ static bool leave(plait_semaphore *semaphore, struct plait__strand *strand)
 
         plait__spin_acquire(&inner->guard);
         left = plait__waiters_leave(strand);
-        if (left && plait__list_empty(&inner->waiters))
+        if (left && plait__list_empty(&inner->waiters) && places(semaphore) & AWAITED)
                 __atomic_store_n(&semaphore->value, 0, __ATOMIC_RELAXED);
         plait__spin_release(&inner->guard);
         return left;
@@ -115,6 +115,7 @@ int plait_semaphore_acquire(plait_semaphore *semaphore)
 bool plait_semaphore_try(plait_semaphore *semaphore)
 {
         plait__not_forked(__func__);
+        plait__point_here();
         return take(semaphore);
 }
 
@@ -126,7 +127,7 @@ static void check_bound(const plait_semaphore *semaphore, unsigned free, unsigne
                 plait__panic("plait_semaphore_release", "there would be more than %u places", bound);
 }
 
-/* Those who wait come first. False: nobody does any more. */
+/* Those who wait come first, but for those who were cut short. False: nobody does any more. */
 static __attribute__((noinline)) bool release_awaited(plait_semaphore *semaphore, unsigned count)
 {
         struct semaphore *inner = inner_of(semaphore);
@@ -134,15 +135,19 @@ static __attribute__((noinline)) bool release_awaited(plait_semaphore *semaphore
         struct plait__strand *strand;
 
         plait__spin_acquire(&inner->guard);
+        if (!(places(semaphore) & AWAITED)) {
+                plait__spin_release(&inner->guard);
+                return false;
+        }
         while (count && (strand = plait__waiters_pop(&inner->waiters))) {
                 plait__wakes_add(&wakes, strand);
                 count--;
         }
-        if (wakes.first && plait__list_empty(&inner->waiters))
+        if (count || plait__list_empty(&inner->waiters))
                 __atomic_store_n(&semaphore->value, count, __ATOMIC_RELEASE);
         plait__spin_release(&inner->guard);
         plait__wakes_grant(&wakes);
-        return wakes.first != NULL;
+        return true;
 }
 
 void plait_semaphore_release(plait_semaphore *semaphore, unsigned count)
@@ -150,6 +155,7 @@ void plait_semaphore_release(plait_semaphore *semaphore, unsigned count)
         unsigned free;
 
         plait__not_forked(__func__);
+        plait__point_here();
         if (count == 0)
                 return;
         for (;;) {

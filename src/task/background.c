@@ -11,6 +11,8 @@ plait_group *plait_background(void)
         static plait__spin guard;
 
         plait__not_forked(__func__);
+        if (plait__is_simulated())
+                return plait__simulator.background();
         plait__spin_acquire(&guard);
         if (plait__load(&plait__group_of(&background)->scope.group_state) != PLAIT__GROUP_OPEN) {
                 background.executor = plait_threads();

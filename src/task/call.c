@@ -58,17 +58,16 @@ static void let_go(struct left *left, bool last)
                 plait__sys.free(left);
 }
 
-static void *left_main(void *memory)
+static int run_left(void *memory)
 {
         struct left *left = memory;
-        struct plait__loop *loop = left->loop;
+        struct plait__loop *loop = plait__loop_here;
 
-        plait__loop_adopt(loop);
         plait__spin_acquire(&left->lock);
         plait__scope_push(loop->current, (struct plait__scope *)(void *)left->scope.private_, PLAIT__SCOPE_BLOCK, left->deadline);
         left->entered = true;
         if (left->gone)
-                plait_scope_cancel(&left->scope);
+                plait__scope_cancel_inside(&left->scope);
         plait__spin_release(&left->lock);
         left->result = left->fn(left->arg);
         if (plait__unlikely(loop->current->scope != (struct plait__scope *)(void *)left->scope.private_))
@@ -79,7 +78,31 @@ static void *left_main(void *memory)
         if (!left->gone)
                 plait__grant(left->caller);
         let_go(left, left->gone);
+        return 0;
+}
+
+static void *left_main(void *memory)
+{
+        struct left *left = memory;
+
+        plait__loop_adopt(left->loop);
+        run_left(left);
         return NULL;
+}
+
+static int start_left(struct left *left)
+{
+        int rc;
+
+        if (plait__is_simulated())
+                return plait__simulator.detach(run_left, left);
+        left->loop = plait__loop_new(plait__loop_here);
+        if (!left->loop)
+                return -ENOMEM;
+        rc = plait__sys.thread_start(left_main, left, 0);
+        if (rc < 0)
+                plait__loop_free(plait__loop_here, left->loop);
+        return rc;
 }
 
 static int call_or_leave(struct plait__strand *strand, plait_fn *fn, void *arg, size_t size)
@@ -96,11 +119,9 @@ static int call_or_leave(struct plait__strand *strand, plait_fn *fn, void *arg, 
         if (size)
                 memcpy(left->bytes, arg, size);
         plait__store(&strand->granted, PLAIT__NOT_GRANTED);
-        left->loop = plait__loop_new(strand->loop);
-        rc = left->loop ? plait__sys.thread_start(left_main, left, 0) : -ENOMEM;
+        strand->object = NULL;
+        rc = start_left(left);
         if (rc < 0) {
-                if (left->loop)
-                        plait__loop_free(strand->loop, left->loop);
                 plait__sys.free(left);
                 return rc;
         }
@@ -113,7 +134,7 @@ static int call_or_leave(struct plait__strand *strand, plait_fn *fn, void *arg, 
                 if (size)
                         memcpy(arg, left->bytes, size);
         } else if (left->entered) {
-                plait_scope_cancel(&left->scope);
+                plait__scope_cancel_inside(&left->scope);
         }
         let_go(left, left->ended);
         return rc;

@@ -55,7 +55,7 @@ static void wake_tasks(plait_group *group)
                 if (plait__load(&task->strand.state) == PLAIT__RUNNING)
                         wake_strand(&task->strand, NULL);
                 if (plait__load(&task->strand.state) == PLAIT__RUNNING || plait__load(&task->strand.state) == PLAIT__AWAY)
-                        group->executor->class->cancel(group->executor, task);
+                        plait__class_of(group->executor)->cancel(group->executor, task);
         }
         plait__group_unlock(inner);
 }
@@ -131,11 +131,12 @@ void plait__group_end_scope(plait_group *group, enum plait__cancel how)
 void plait_group_cancel(plait_group *group)
 {
         plait__not_forked(__func__);
+        plait__point_here();
         if (plait__group_of(group)->scope.group_state == PLAIT__GROUP_OPEN)
                 plait__group_end_scope(group, PLAIT__CANCEL_QUIET);
 }
 
-void plait_scope_cancel(plait_scope *scope)
+void plait__scope_cancel_inside(plait_scope *scope)
 {
         struct plait__scope *inner = (struct plait__scope *)(void *)scope->private_;
 
@@ -144,6 +145,12 @@ void plait_scope_cancel(plait_scope *scope)
                 return;                         /* it has ended by its time already */
         if (plait__scope_cancel(inner, PLAIT__CANCEL_OUTER))
                 plait__wake_below(inner->owner, inner);
+}
+
+void plait_scope_cancel(plait_scope *scope)
+{
+        plait__point_here();
+        plait__scope_cancel_inside(scope);
 }
 
 /* ---- one task */
@@ -163,7 +170,7 @@ static bool cancel_task(struct plait_task *task)
                 if (!local || plait__load(&task->strand.state) == PLAIT__RUNNING)
                         wake_strand(&task->strand, NULL);
                 if (local && plait__load(&task->strand.state) != PLAIT__NEW)
-                        task->group->executor->class->cancel(task->group->executor, task);
+                        plait__class_of(task->group->executor)->cancel(task->group->executor, task);
         }
         if (local)
                 plait__group_unlock(group);
@@ -174,6 +181,7 @@ static bool cancel_task(struct plait_task *task)
 void plait_task_cancel(plait_task *task)
 {
         plait__not_forked(__func__);
+        plait__point_here();
         if (task)
                 cancel_task(task);
 }
@@ -183,9 +191,10 @@ int plait_task_kill(plait_task *task)
         const struct plait__executor_class *class;
 
         plait__not_forked(__func__);
+        plait__point_here();
         if (!task)
                 return 0;
-        class = task->group->executor->class;
+        class = plait__class_of(task->group->executor);
         if (!class->kill)
                 return -ENOTSUP;
         return cancel_task(task) ? class->kill(task->group->executor, task) : 0;

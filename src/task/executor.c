@@ -7,12 +7,20 @@
 #include "task/loops.h"
 
 int (*plait__processes_open)(plait_executor **ret, const plait_executor_options *options);
+struct plait__simulator plait__simulator;
 
 int plait_executor_open(plait_executor **ret, const plait_executor_options *options)
 {
+        plait_executor_options simulated;
+
         plait__not_forked(__func__);
         if (options->stack_bytes > (size_t)1 << 30)
                 return -EINVAL;
+        if (plait__is_simulated() && !options->workers) {
+                simulated = *options;
+                simulated.workers = plait__simulator.workers();
+                options = &simulated;
+        }
         switch (options->kind) {
         case PLAIT_COROUTINES:
                 if (options->gil)
@@ -38,6 +46,6 @@ int plait_executor_close(plait_executor *executor)
                 return rc;
         if (executor->constant)
                 return -ENOTSUP;
-        closed = executor->class->close(executor);
+        closed = plait__class_of(executor)->close(executor);
         return closed < 0 ? closed : rc;        /* closed in any case */
 }

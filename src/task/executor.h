@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "core/loop.h"
 #include "plait/executor.h"
 #include "plait/group.h"
 #include "plait/map.h"
@@ -61,6 +62,9 @@ struct plait__executor_class {
         /* Whether a task would begin at once. NULL: yes. With its group locked. */
         bool (*has_room)(struct plait_executor *self);
 
+        /* What a fresh worker does first: the executor's initializer, or NULL. */
+        int (*initialize)(struct plait_executor *self);
+
         /* A whole map at once, better than task by task; NULL: the general one serves. */
         int (*map)(const plait_map_options *options, plait_fn *fn, void *items, size_t count, size_t size);
 
@@ -76,6 +80,47 @@ struct plait_executor {
         struct plait_gil *gil;                  /* held by its tasks, or NULL */
         bool constant;                          /* one of the five: never closed */
 };
+
+/* What stands in for executors on a simulated loop (src/sim). */
+struct plait__simulator {
+        const struct plait__executor_class *(*class_of)(const struct plait_executor *executor);
+
+        /* Of the shared pools, and of those that are opened with as many as there are processors. */
+        unsigned (*workers)(void);
+
+        /* What a task's function returns, called in its place: on a copy of the struct if the executor's tasks travel. */
+        int (*run)(struct plait_task *task);
+
+        /* Likewise, for an item of a map; *ret_status is the wait status of a worker that died in it. */
+        int (*run_item)(struct plait_executor *executor, plait_fn *fn, void *item, size_t size, unsigned retries, int *ret_status);
+
+        /* What stands for plait_background(). */
+        plait_group *(*background)(void);
+
+        /* Runs fn(arg) as the main line of a thread that belongs to nobody. */
+        int (*detach)(plait_fn *fn, void *arg);
+};
+
+extern struct plait__simulator plait__simulator;
+
+/* The general way to map, by tasks that take items; and the function of those tasks. */
+int plait__map_by_runners(const plait_map_options *options, plait_fn *fn, void *items, size_t count, size_t size);
+extern plait_fn *const plait__map_runner;
+
+static inline bool plait__is_simulated(void)
+{
+        return plait__unlikely(plait__loop_here && plait__loop_here->simulated);
+}
+
+static inline const struct plait__executor_class *plait__class_of(const struct plait_executor *executor)
+{
+        return plait__is_simulated() ? plait__simulator.class_of(executor) : executor->class;
+}
+
+static inline unsigned plait__workers_of(const struct plait_executor *executor)
+{
+        return plait__is_simulated() && executor->constant && executor->workers ? plait__simulator.workers() : executor->workers;
+}
 
 /* How to make an executor of one kind. */
 int plait__coroutines_open(plait_executor **ret, const plait_executor_options *options);

@@ -121,6 +121,7 @@ size_t plait_group_failures(const plait_group *group, plait_failure *ret, size_t
                 return 0;
         plait__spin_acquire(&inner->lock);
         failures = inner->failures;
+        plait__store(&inner->read, true);
         last = inner->failed ? &inner->failed->strand.wait : NULL;
         for (link = last ? last->next : NULL; link && count < max; link = link == last ? NULL : link->next)
                 tell_failure(&ret[count++], plait__task_of(plait__container(link, struct plait__strand, wait)));

@@ -58,6 +58,7 @@ void plait_group_open(plait_group *group)
         struct plait__group *inner = plait__group_of(group);
         struct plait__loop *loop = strand->loop;
         plait_time deadline = PLAIT_FOREVER;
+        const struct plait__executor_class *class;
         size_t bound;
 
         if (inner->scope.group_state == PLAIT__GROUP_OPEN)
@@ -67,14 +68,15 @@ void plait_group_open(plait_group *group)
         memset(group->private_, 0, sizeof group->private_);
         if (!group->executor)
                 group->executor = plait_coroutines();
+        class = plait__class_of(group->executor);
         bound = group->limit;
-        if (!bound && !group->executor->class->take_back)       /* else its tasks stand in the executor's own line */
-                bound = group->executor->class->width(group->executor);
+        if (!bound && !class->take_back)        /* else its tasks stand in the executor's own line */
+                bound = class->width(group->executor);
         inner->bound = bound > UINT32_MAX ? 0 : (uint32_t)bound;
         inner->loop = loop;
         inner->scope.group_local = group->executor->class->local && !group->detached;
         plait__store(&inner->scope.group_state, PLAIT__GROUP_OPEN);
-        if (plait__unlikely(group->executor->class->task_starts && !group->executor->constant)) {
+        if (plait__unlikely(class->task_starts && !group->executor->constant)) {
                 plait__store(&inner->scope.group_flags, PLAIT__GROUP_COUNTED);
                 if (group->executor->class->local)
                         plait__coroutines_group_opens(group->executor, group);
@@ -110,7 +112,7 @@ static bool has_room(struct plait__group *group, void *object)
 
         if (group->bound && group->begun >= group->bound)
                 return false;
-        return !executor->class->has_room || executor->class->has_room(executor);
+        return !plait__class_of(executor)->has_room || plait__class_of(executor)->has_room(executor);
 }
 
 static void free_tasks(plait_group *group, struct plait__loop *loop)
@@ -177,6 +179,7 @@ int plait_group_wait(plait_group *group)
         struct plait__strand *strand = plait__strand_or_abort(__func__);
 
         check_owner(__func__, group, strand);
+        plait__point(strand->loop, true);
         plait__group_wait_all(strand, group, true);
         plait__group_close(group, strand);
         return plait__group_result(group);
@@ -192,6 +195,8 @@ static bool has_live(struct plait__group *group)
         return live;
 }
 
+void (*plait__failures_unread)(const plait_group *group);
+
 void plait_group_done(plait_group *group)
 {
         struct plait__group *inner = plait__group_of(group);
@@ -201,10 +206,13 @@ void plait_group_done(plait_group *group)
         if (inner->scope.group_state == PLAIT__GROUP_OPEN) {
                 strand = plait__strand_or_abort(__func__);
                 check_owner(__func__, group, strand);
+                plait__point(strand->loop, true);
                 if (has_live(inner))
                         plait__group_end_scope(group, PLAIT__CANCEL_QUIET);
                 plait__group_wait_all(strand, group, false);
                 plait__group_close(group, strand);
+                if (plait__unlikely(inner->failures) && plait__failures_unread && !plait__load(&inner->read))
+                        plait__failures_unread(group);
         }
         if (inner->scope.group_state == PLAIT__GROUP_ENDED)
                 forget(group);
@@ -218,6 +226,7 @@ static int next_task(const char *call, plait_group *group, plait_task **ret)
         int rc;
 
         check_owner(call, group, strand);
+        plait__point(strand->loop, true);
         rc = plait__scope_state(strand, &inner->scope);
         if (rc < 0) {
                 plait__yield(strand);
@@ -229,6 +238,8 @@ static int next_task(const char *call, plait_group *group, plait_task **ret)
         plait__group_lock(inner);
         task = plait__group_next_ended(inner);
         inner->owed -= task != NULL;
+        if (task && task->result < 0)
+                plait__store(&inner->read, true);
         plait__group_unlock(inner);
         if (!task)
                 return -ENOENT;

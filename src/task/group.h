@@ -42,7 +42,8 @@ struct plait__group {
         uint32_t bound;                         /* of begun; 0: none */
         uint32_t failures;
         int32_t first_failure;
-        int16_t cut;                            /* a task was cut short: -ETIMEDOUT or -ECANCELED; 0: none */
+        int8_t cut;                             /* a task was cut short: -ETIMEDOUT or -ECANCELED; 0: none */
+        _Atomic bool read;                      /* somebody was told of a failure; relaxed, any thread */
         int16_t start_failure;                  /* of the first start that could not be made */
         plait__spin lock;
 } __attribute__((may_alias));
@@ -102,6 +103,9 @@ void plait__group_tell(const plait_group *group);
 void plait__group_withhold(struct plait__group *group, struct plait_task *task);
 struct plait_task *plait__group_next_ended(struct plait__group *group);
 
+/* plait_scope_cancel(), for callers that hold a guard. */
+void plait__scope_cancel_inside(plait_scope *scope);
+
 /* Ends the scope of the group, once, and wakes what is inside it. */
 void plait__group_end_scope(plait_group *group, enum plait__cancel how);
 
@@ -156,6 +160,9 @@ void plait__group_forget(plait_group *group, struct plait_task *task);
 /* The group that signals cancel (io/signal.c), or NULL, and what is called when that group has ended. */
 extern plait_group *_Atomic plait__interruptible;
 extern void (*plait__interruptible_ended)(plait_group *group);
+
+/* NULL, or (src/inspect) what is called when a group ends by plait_group_done() with failures of which nobody was told. */
+extern void (*plait__failures_unread)(const plait_group *group);
 
 /* plait_group_start() in the name of another call. */
 struct plait_task *plait__group_start(const char *call, plait_group *group, const plait_task_options *options, plait_fn *fn, void *arg,

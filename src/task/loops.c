@@ -372,6 +372,11 @@ static int loops_close(plait_executor *self)
         return rc;
 }
 
+static int loops_initialize(plait_executor *self)
+{
+        return plait__initializer_run(&((struct loops *)self)->initializer);
+}
+
 static const struct plait__executor_class class = {
         .coroutines = true,
         .width = loops_width,
@@ -380,6 +385,7 @@ static const struct plait__executor_class class = {
         .task_ends = loops_task_ends,
         .cancel = loops_cancel,
         .take_back = loops_take_back,
+        .initialize = loops_initialize,
         .close = loops_close,
 };
 

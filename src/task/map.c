@@ -41,6 +41,8 @@ const void *plait__common_here;
 
 static int run_items(void *arg);
 
+plait_fn *const plait__map_runner = run_items;
+
 static void start_runner(struct map *map)
 {
         if (atomic_fetch_add_explicit(&map->runners, 1, memory_order_relaxed) >= map->limit)
@@ -48,11 +50,12 @@ static void start_runner(struct map *map)
         plait__group_start("plait_map", &map->group, NULL, run_items, map, 0);
 }
 
-static void note_failure(struct map *map, size_t index, int result)
+static void note_failure(struct map *map, size_t index, int result, int status)
 {
         plait__spin_acquire(&map->lock);
         if (map->failure.result == 0) {
                 map->failure.result = result;
+                map->failure.status = status;
                 map->failure.arg = map->items + index * map->size;
                 strncpy(map->failure.name, map->group.name ? map->group.name : "", sizeof map->failure.name - 1);
         }
@@ -62,15 +65,21 @@ static void note_failure(struct map *map, size_t index, int result)
 /* One item; a failure that shall end the map is returned. */
 static int run_item(struct map *map, size_t index)
 {
-        int result = map->fn(map->items + index * map->size);
+        char *item = map->items + index * map->size;
+        int status = 0;
+        int result = plait__is_simulated() ? plait__simulator.run_item(map->group.executor, map->fn, item, map->size,
+                                                                       map->options->retries, &status) :
+                                             map->fn(item);
         bool cut = (result == -ECANCELED || result == -ETIMEDOUT) && plait_cancelled() < 0;
 
         if (plait__unlikely(plait__loop_here->current->scope != NULL))
                 plait__panic("plait_map", "an item's function returned while a scope or group that it opened is still open");
         if (map->options->results)
                 map->options->results[index] = result;
+        if (status && map->options->statuses)
+                map->options->statuses[index] = status;
         if (result < 0 && !cut)
-                note_failure(map, index, result);
+                note_failure(map, index, result, status);
         if (map->options->progress) {
                 atomic_fetch_add_explicit(&map->ended, 1, memory_order_relaxed);
                 plait__group_wake(&map->group);
@@ -100,7 +109,7 @@ static int run_items(void *arg)
         if (plait__load(&map->cursor) < map->count)
                 start_runner(map);
         if (!fixed)
-                began = plait__clock_now();
+                began = plait__loop_now(plait__loop_here);
         do {
                 first = atomic_fetch_add_explicit(&map->cursor, bite, memory_order_relaxed);
                 for (index = first; index < first + bite && index < map->count; index++) {
@@ -113,7 +122,7 @@ static int run_items(void *arg)
                         }
                 }
                 if (!fixed) {
-                        now = plait__clock_now();
+                        now = plait__loop_now(plait__loop_here);
                         bite = next_bite(map, bite, now - began);
                         began = now;
                 }
@@ -167,7 +176,7 @@ static size_t limit_of(const plait_map_options *options, const plait_executor *e
 {
         if (options->limit)
                 return options->limit;
-        return executor->class->coroutines ? COROUTINES_AT_ONCE : executor->class->width((plait_executor *)(uintptr_t)executor);
+        return executor->class->coroutines ? COROUTINES_AT_ONCE : plait__class_of(executor)->width((plait_executor *)(uintptr_t)executor);
 }
 
 /* What the items say: a runner that came too late for its group's end, and for any item, cut nothing short. */
@@ -180,18 +189,20 @@ static int outcome(const struct map *map)
         return plait__group_result(&map->group);
 }
 
-static int general_map(struct plait__strand *strand, const plait_map_options *options, plait_executor *executor, plait_fn *fn, void *items,
-                       size_t count, size_t size)
+int plait__map_by_runners(const plait_map_options *options, plait_fn *fn, void *items, size_t count, size_t size)
 {
+        struct plait__strand *strand = plait__loop_here->current;
+        plait_executor *executor = options->executor ? options->executor : plait_coroutines();
         struct map map = {.options = options, .fn = fn, .items = items, .count = count, .size = size};
-        size_t first = executor->class->local || !executor->workers ? 1 : executor->workers, i;
+        unsigned workers = plait__workers_of(executor);
+        size_t first = executor->class->local || !workers ? 1 : workers, i;
         int rc;
 
         map.group = (plait_group){.executor = executor, .within = options->within, .kill_after = options->kill_after, .name = "map"};
         map.limit = executor->class->fresh ? count : limit_of(options, executor);
         if (executor->class->fresh)             /* a runner for each item, since each has a thread of its own */
                 map.group.limit = options->limit;
-        map.bite_max = executor->class->coroutines || executor->class->fresh ? 1 : count / (executor->workers * 8) + 1;
+        map.bite_max = executor->class->coroutines || executor->class->fresh ? 1 : count / (workers * 8) + 1;
         if (map.limit == 0 || map.limit > count)
                 map.limit = count;
         if (first > map.limit)
@@ -236,9 +247,9 @@ static int any_map(struct plait__strand *strand, const plait_map_options *option
         if (rc < 0 || count == 0)
                 return rc;
         executor = options->executor ? options->executor : plait_coroutines();
-        if (executor->class->map)
-                return executor->class->map(options, fn, items, count, size);
-        return general_map(strand, options, executor, fn, items, count, size);
+        if (plait__class_of(executor)->map)
+                return plait__class_of(executor)->map(options, fn, items, count, size);
+        return plait__map_by_runners(options, fn, items, count, size);
 }
 
 static int map_with(const char *call, const plait_map_options *options, plait_fn *fn, void *items, size_t count, size_t size)

@@ -33,9 +33,9 @@ static size_t window_of(const plait_map_options *options, const plait_executor *
 {
         if (options->limit)
                 return options->limit;
-        if (executor->class->coroutines || executor->class->fresh || !executor->workers)
+        if (executor->class->coroutines || executor->class->fresh || !plait__workers_of(executor))
                 return COROUTINES_AT_ONCE;
-        return (size_t)PER_WORKER * executor->workers;
+        return (size_t)PER_WORKER * plait__workers_of(executor);
 }
 
 static char *item_of(const struct stream *stream, size_t index)

@@ -57,7 +57,7 @@ static void note_start_failure(plait_group *group, struct plait__loop *loop, con
 static int new_task(struct plait_task **ret, struct plait__loop *loop, plait_group *group, const plait_task_options *options,
                     plait_fn *fn, void *arg, size_t size, bool posted)
 {
-        const struct plait__executor_class *class = group->executor->class;
+        const struct plait__executor_class *class = plait__class_of(group->executor);
         size_t stack_bytes = options && options->stack_bytes ? options->stack_bytes : group->executor->stack_bytes;
         int stack_class = stack_bytes ? plait__stack_class(stack_bytes) : 0, rc;
         struct plait_task *task;
@@ -93,7 +93,7 @@ static int launch(plait_group *group, struct plait_task *task)
         bool withheld;
 
         if (plait__unlikely(plait__load(&inner->scope.group_flags) & PLAIT__GROUP_COUNTED))
-                group->executor->class->task_starts(group->executor);
+                plait__class_of(group->executor)->task_starts(group->executor);
         plait__group_lock(inner);
         task->siblings.next = inner->tasks ? &inner->tasks->siblings : NULL;
         if (inner->tasks)
@@ -107,7 +107,7 @@ static int launch(plait_group *group, struct plait_task *task)
         else
                 inner->begun++;
         plait__group_unlock(inner);
-        return withheld ? 0 : group->executor->class->start(group->executor, task);
+        return withheld ? 0 : plait__class_of(group->executor)->start(group->executor, task);
 }
 
 struct plait_task *plait__group_start(const char *call, plait_group *group, const plait_task_options *options, plait_fn *fn, void *arg,
@@ -118,6 +118,7 @@ struct plait_task *plait__group_start(const char *call, plait_group *group, cons
         int rc;
 
         check_starter(call, group, strand);
+        plait__point(strand->loop, false);
         rc = new_task(&task, strand->loop, group, options, fn, arg, size, false);
         if (rc < 0) {
                 note_start_failure(group, strand->loop, options, arg, rc);
@@ -148,6 +149,7 @@ int plait_group_post(plait_group *group, plait_fn *fn, const void *arg, size_t s
         int rc;
 
         check_starter(__func__, group, strand);
+        plait__point(strand->loop, false);
         rc = plait__scope_state_from(strand->loop, scope->owner, scope);
         if (rc < 0)
                 return rc;

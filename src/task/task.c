@@ -93,7 +93,7 @@ void plait__task_body(struct plait_task *task, int failed)
                 gil = plait__unlikely(task->strand.flags & PLAIT__TAKEN) ? task->group->executor->gil : task->strand.loop->gil;
                 if (gil)
                         plait__gil_return(&task->strand, gil);
-                result = task->fn(task->arg);
+                result = plait__is_simulated() ? plait__simulator.run(task) : task->fn(task->arg);
                 check_end(task);
         }
         plait__task_finish(task, result);
@@ -192,7 +192,7 @@ static void lock_for_good(struct plait__group *group, struct plait__strand *stra
 static void hand_over(struct plait_task *task)
 {
         plait_executor *executor = task->group->executor;
-        int rc = executor->class->start(executor, task);
+        int rc = plait__class_of(executor)->start(executor, task);
 
         if (rc < 0)
                 plait__task_finish_here(task, rc);
@@ -213,7 +213,7 @@ static inline void leave_group(struct plait_task *task, int result, int cut)
         if (plait__unlikely(strand->flags & PLAIT__AWAITED || plait__load(&strand->cancelled) & PLAIT__WATCHED))
                 plait__task_tell(task);
         if (cut && !group->cut)
-                group->cut = (int16_t)cut;
+                group->cut = (int8_t)cut;
         group->live--;
         group->begun--;
         next = ring_pop(&group->withheld);
@@ -237,7 +237,7 @@ static inline void leave_group(struct plait_task *task, int result, int cut)
         if (next)
                 hand_over(next);
         if (plait__unlikely(counted))
-                executor->class->task_ends(executor);   /* last of all: it may be closed then */
+                plait__class_of(executor)->task_ends(executor); /* last of all: it may be closed then */
 }
 
 void plait__task_finish(struct plait_task *task, int result)
@@ -285,9 +285,14 @@ __attribute__((constructor)) static void join_core(void)
 int plait_task_result(const plait_task *task)
 {
         plait__not_forked(__func__);
+        plait__point_here();
         if (!task)
                 return -ENOMEM;
-        return plait__load_acquire(&task->strand.state) == PLAIT__ENDED ? task->result : -EINPROGRESS;
+        if (plait__load_acquire(&task->strand.state) != PLAIT__ENDED)
+                return -EINPROGRESS;
+        if (plait__unlikely(task->result < 0))
+                plait__store(&plait__group_of(task->group)->read, true);
+        return task->result;
 }
 
 void *plait_task_arg(const plait_task *task)

@@ -186,6 +186,11 @@ static int threads_close(plait_executor *self)
 
 /* ---- opening */
 
+static int threads_initialize(plait_executor *self)
+{
+        return plait__initializer_run(&((struct plait__threads *)self)->initializer);
+}
+
 static const struct plait__executor_class class = {
         .width = threads_width,
         .start = threads_start,
@@ -193,6 +198,7 @@ static const struct plait__executor_class class = {
         .task_ends = threads_task_ends,
         .cancel = threads_cancel,
         .take_back = threads_take_back,
+        .initialize = threads_initialize,
         .watch = threads_watch,
         .unwatch = threads_unwatch,
         .has_room = threads_has_room,

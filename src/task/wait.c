@@ -32,7 +32,8 @@ static bool take_back(struct plait__strand *strand, plait_group *group)
         struct plait__group *inner = plait__group_of(group);
         plait_executor *executor = group->executor;
         bool ended = plait__scope_state_from(strand->loop, inner->scope.owner, &inner->scope) < 0;
-        struct plait_task *task = executor->class->take_back ? executor->class->take_back(executor, group, !ended) : NULL;
+        const struct plait__executor_class *class = plait__class_of(executor);
+        struct plait_task *task = class->take_back ? class->take_back(executor, group, !ended) : NULL;
 
         if (!task)
                 return false;
@@ -45,9 +46,9 @@ static bool take_back(struct plait__strand *strand, plait_group *group)
 /* The executor tells the strand while it waits; the group has tasks that are not ended, which keep the executor there. */
 static bool watch(struct plait__strand *strand, plait_group *group, enum plait__watch_for what)
 {
-        if (plait__group_of(group)->scope.group_local || !group->executor->class->watch)
+        if (plait__group_of(group)->scope.group_local || !plait__class_of(group->executor)->watch)
                 return false;
-        group->executor->class->watch(group->executor, strand, what);
+        plait__class_of(group->executor)->watch(group->executor, strand, what);
         return true;
 }
 
@@ -86,7 +87,7 @@ int plait__group_park(struct plait__strand *strand, plait_group *group, void *ob
         waiter_remove(inner, strand);
         plait__group_unlock(inner);
         if (watches)
-                executor->class->unwatch(executor, strand, what);
+                plait__class_of(executor)->unwatch(executor, strand, what);
         return rc;
 }
 
@@ -129,7 +130,7 @@ void plait__group_wait_all(struct plait__strand *strand, plait_group *group, boo
         }
         plait__group_unlock(inner);
         if (watches)
-                executor->class->unwatch(executor, strand, PLAIT__WATCH_STUCK);
+                plait__class_of(executor)->unwatch(executor, strand, PLAIT__WATCH_STUCK);
 }
 
 void plait__group_wake_locked(struct plait__group *group)

@@ -26,6 +26,16 @@ int use(void)
     static plait_rlock rlock;
     PLAIT_LOCKED(&lock);
     PLAIT_LOCKED(&rlock);
+    plait_queue *queue = NULL;
+    plait_event event;
+    int item = 1;
+    const int sent = 2;
+    plait_case cases[] = {
+        PLAIT_GET(queue, &item), PLAIT_PUT(queue, &sent), PLAIT_EVENT(&event), PLAIT_TASK(NULL), PLAIT_READABLE(0),
+        PLAIT_WRITABLE(1), PLAIT_AFTER(PLAIT_S), PLAIT_AT(plait_now()),
+    };
+    cases[0] = PLAIT_AFTER(0);
+    plait_ignore(plait_select(cases, sizeof cases / sizeof cases[0]));
     return plait_group_wait(&group);
 }
 """

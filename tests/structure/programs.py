@@ -12,7 +12,8 @@ import tempfile
 from tap import Tap
 
 EXECUTORS = ("plait_coroutines()", "plait_threads()", "plait_processes()")
-PAGES = ("README.md",)
+# What the programs of each page must print.
+PAGES = {"README.md": ["1234"], "docs/simulation.md": ["-EBADMSG", "PLAIT_SEED="]}
 
 
 class Server:
@@ -43,7 +44,7 @@ def run(command, expected):
     return problems
 
 
-def build_and_run(root, build, compiler, source, url):
+def build_and_run(root, build, compiler, source, url, expected):
     with tempfile.TemporaryDirectory() as folder:
         program = os.path.join(folder, "program")
         with open(program + ".c", "w", encoding="utf-8") as file:
@@ -56,7 +57,7 @@ def build_and_run(root, build, compiler, source, url):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             return done.stderr.splitlines()[:20]
-        return run([program, url, url], ["1234"])
+        return run([program, url, url], expected)
 
 
 def blocks_of_c(path):
@@ -69,15 +70,15 @@ def main():
     root, build, compiler = tap.arguments
     server = Server(build)
     url = server.url
-    for page in PAGES:
+    for page, expected in PAGES.items():
         for number, source in enumerate(blocks_of_c(os.path.join(root, page)), 1):
             words = EXECUTORS if EXECUTORS[0] in source else (None,)
             for word in words:
-                name = "%s_program_%d%s" % (page.split(".")[0].lower(), number,
+                name = "%s_program_%d%s" % (os.path.basename(page).split(".")[0].lower(), number,
                                             "_on_" + word[len("plait_"):-2] if word else "")
                 if tap.wants(name):
                     changed = source.replace(EXECUTORS[0], word) if word else source
-                    tap.result(name, build_and_run(root, build, compiler, changed, url))
+                    tap.result(name, build_and_run(root, build, compiler, changed, url, expected))
     example = os.path.join(build, "examples", "")
     both = ["Starting download of " + url, "Finished download of " + url + ", size: 1234", " took "]
     tap.result("example_two_threads", run([example + "two_threads", url, url], both))
