@@ -33,20 +33,20 @@ PLANTED = [
      "atomic_exchange_explicit(&strand->remote, 1, memory_order_acq_rel)",
      "atomic_exchange_explicit(&strand->remote, 1, memory_order_relaxed)"),
     ("the_loop_looks_and_then_sleeps", "unpark", LOOP,
-     "if (!atomic_compare_exchange_strong_explicit(&loop->inbox, &nobody, SLEEPS, memory_order_release, "
+     "if (!atomic_compare_exchange_strong_explicit(&loop->inbox, &nobody, PLAIT__SLEEPS, memory_order_seq_cst, "
      "memory_order_relaxed))\n"
      "                return;",
      "if (plait__load(&loop->inbox) != nobody)\n                return;\n        "
-     "plait__store_release(&loop->inbox, SLEEPS);"),
+     "plait__store_release(&loop->inbox, PLAIT__SLEEPS);"),
     ("how_it_sleeps_is_not_released", "unpark_in_poller", LOOP,
-     "&nobody, SLEEPS, memory_order_release,", "&nobody, SLEEPS, memory_order_relaxed,"),
+     "&nobody, PLAIT__SLEEPS, memory_order_seq_cst,", "&nobody, PLAIT__SLEEPS, memory_order_relaxed,"),
     ("the_bell_is_reset_too_late", "unpark", LOOP,
      "struct plait__kernel_timespec moment = {until / PLAIT_S, until % PLAIT_S};",
      "struct plait__kernel_timespec moment = {until / PLAIT_S, until % PLAIT_S}; "
      "plait__store(plait__load(&loop->bell), 0);"),
     ("a_poller_is_not_rung", "unpark_in_poller", LOOP, "plait__poller_ring(loop);", ""),
     ("push_does_not_see_that_it_sleeps", "unpark", LOOP,
-     "if (head == SLEEPS)\n                ring", "if (!head)\n                ring"),
+     "if (head == PLAIT__SLEEPS)\n                ring", "if (!head)\n                ring"),
     ("push_releases_nothing", "two_unparkers", LOOP,
      "&head, strand, memory_order_acq_rel, memory_order_relaxed",
      "&head, strand, memory_order_relaxed, memory_order_relaxed"),
@@ -114,16 +114,16 @@ PLANTED = [
      "&lock->word, &word, HELD, memory_order_acquire, memory_order_relaxed",
      "&lock->word, &word, HELD, memory_order_relaxed, memory_order_relaxed"),
     ("a_lock_releases_nothing", "lock_twice", LOCK,
-     "&inner->word, &word, FREE, memory_order_release,", "&inner->word, &word, FREE, memory_order_relaxed,"),
+     "&lock->word, &word, FREE, memory_order_release,", "&lock->word, &word, FREE, memory_order_relaxed,"),
     ("joining_acquires_nothing", "lock_twice", LOCK,
      "atomic_exchange_explicit(&lock->word, AWAITED, memory_order_acquire)",
      "atomic_exchange_explicit(&lock->word, AWAITED, memory_order_relaxed)"),
     ("a_release_forgets_who_waits", "lock_twice", LOCK,
-     "else if (!atomic_compare_exchange_strong_explicit(&inner->word, &word, FREE, memory_order_release, "
+     "else if (!atomic_compare_exchange_strong_explicit(&lock->word, &word, FREE, memory_order_release, "
      "memory_order_relaxed))\n"
-     "                release_awaited(inner);",
-     "else if (plait__load(&inner->word) == word)\n                plait__store_release(&inner->word, FREE);\n"
-     "        else\n                release_awaited(inner);"),
+     "                release_awaited(lock);",
+     "else if (plait__load(&lock->word) == word)\n                plait__store_release(&lock->word, FREE);\n"
+     "        else\n                release_awaited(lock);"),
     ("a_lock_that_was_free_after_all_is_not_noticed", "lock_twice", LOCK, "if (word == FREE) {", "if (false) {"),
     ("the_last_waiter_leaves_it_awaited_no_more", "lock", LOCK,
      "else if (plait__list_empty(&lock->waiters))\n                plait__store(&lock->word, HELD);",
