@@ -294,3 +294,28 @@ static void waits_or_is_cut(void)
 const struct scenario scenario_event_cancel = {
         .name = "event_cancel", .setup = make_scope, .threads = {sets, waits_or_is_cut, cuts}};
 const struct scenario scenario_event = {.name = "event", .threads = {sets, waits, waits}};
+
+/* A doorbell: who answers it clears it first and then looks; who rings has written first. Whichever comes first, it is seen. */
+static _Atomic uint32_t has_come;
+
+static void is_set(void)
+{
+        plait__loop_here = loop_of(0);
+        plait_event_set(&event);
+}
+
+static void clears_looks_and_waits(void)
+{
+        plait_event_clear(&event);
+        if (!plait__load(&has_come))
+                CHECK(plait_event_wait(&event) == 0);
+}
+
+static void comes_and_rings(void)
+{
+        plait__store(&has_come, 1);
+        plait_event_set(&event);
+}
+
+const struct scenario scenario_event_cleared = {
+        .name = "event_cleared", .setup = is_set, .threads = {clears_looks_and_waits, comes_and_rings}};

@@ -23,6 +23,7 @@
         X(lock_cancel_again)                                                                                           \
         X(event)                                                                                                       \
         X(event_cancel)                                                                                                \
+        X(event_cleared)                                                                                               \
         X(semaphore)                                                                                                   \
         X(semaphore_cancel)                                                                                            \
         X(condition)                                                                                                   \
