@@ -163,6 +163,11 @@ static plait_map_source source = {.pull = pull_none};
         BOTH(RESULT, plait_select, &one, 1)                                                                            \
         BOTH(RESULT, plait_select_in_order, &one, 1)                                                                   \
         BOTH(RESULT, plait_select_try, &one, 1)                                                                        \
+        BOTH(CALL, plait_dump, plait_dump(stderr))                                                                     \
+        BOTH(RESULT, plait_dump_on_signal, SIGUSR2)                                                                    \
+        BOTH(RESULT, plait_simulate, NULL, task_return, NULL)                                                          \
+        BOTH(RESULT, plait_simulate_many, NULL, 1, task_return, NULL, NULL)                                            \
+        BOTH(RESULT, plait_simulated, NULL)                                                                            \
         BOTH(RESULT, plait_read, 0, &item, 1)                                                                          \
         BOTH(RESULT, plait_write, 1, &item, 1)                                                                         \
         BOTH(RESULT, plait_accept, 0, NULL, NULL)                                                                      \

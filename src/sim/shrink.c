@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/loop.h"
 #include "sim/sim.h"
 
 struct search {
@@ -133,6 +134,7 @@ int plait_simulate_many(const plait_simulation *simulation, uint64_t count, plai
         const char *seed = getenv("PLAIT_SEED");
         uint64_t i;
 
+        plait__not_forked(__func__);
         if (!fn)
                 return -EINVAL;
         if (simulation)

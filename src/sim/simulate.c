@@ -203,6 +203,7 @@ int plait_simulate(const plait_simulation *simulation, plait_fn *fn, void *arg)
 {
         struct plait__experiment experiment = {0};
 
+        plait__not_forked(__func__);
         if (simulation)
                 experiment.simulation = *simulation;
         return fn ? plait__simulate(&experiment, fn, arg) : -EINVAL;
@@ -212,6 +213,7 @@ bool plait_simulated(uint64_t *ret_seed)
 {
         const struct plait__world *world = plait__world_here;
 
+        plait__not_forked(__func__);
         if (world && ret_seed)
                 *ret_seed = world->experiment->simulation.seed;
         return world != NULL;
