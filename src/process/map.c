@@ -456,6 +456,8 @@ void plait__map_reclaim(unsigned job)
                 return;
         plait__pool_unlist(pool, job);
         plait__job_give(job);
+        if (plait__region.waiting)
+                plait__monitor_kick();
         if (pool->closer)
                 plait__unpark(pool->closer);
 }

@@ -205,6 +205,7 @@ static void tend_all(void)
         plait__region_unlock();
         for (; pool; pool = next) {
                 tend(pool);
+                plait__pool_feed(pool);
                 plait__region_lock();
                 next = pool->next;
                 closing = pool->closing;

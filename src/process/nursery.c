@@ -205,6 +205,7 @@ static void worker_forked(struct plait__pool *pool, const struct plait__news *ne
         worker->pidfd = passed[1];
         if (worker->to_kill)
                 kill_process(worker->pidfd, worker->pid);
+        plait__worker_ring(pool, news->slot);   /* what rang before this found nobody to write to */
         plait__region_unlock();
 }
 

@@ -85,6 +85,9 @@ void plait__pool_fail(struct plait__pool *pool, int result, int status);
 /* A job's bit was set: a task that has ended is finished on this loop; a map's strand is woken. */
 void plait__job_told(unsigned job, struct plait__loop *loop);
 
+/* Tasks that wait for a record or for room get what there is. Without the lock; by the monitor. */
+void plait__pool_feed(struct plait__pool *pool);
+
 /* How soon something is to be killed; what is due is killed. With the region locked. */
 plait_time plait__pool_kills(struct plait__pool *pool, plait_time now);
 

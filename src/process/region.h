@@ -29,6 +29,7 @@ struct plait__region {
         struct plait__posted posted[PLAIT__JOBS];
         uint16_t free_jobs[PLAIT__JOBS];
         unsigned free_job_count;
+        unsigned waiting;                       /* tasks of all pools that have no record yet */
 };
 
 extern struct plait__region plait__region;

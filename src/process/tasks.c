@@ -180,6 +180,7 @@ static int post_or_wait(struct plait__pool *pool, struct plait_task *task)
         if (job < 0) {
                 plait__list_append(&pool->waiting, &task->strand.wait);
                 pool->waiting_count++;
+                plait__region.waiting++;
         }
         plait__region_unlock();
         return job < 0 ? 0 : post(pool, task, (unsigned)job);
@@ -212,6 +213,18 @@ static int processes_start(plait_executor *self, struct plait_task *task)
         return rc < 0 ? rc : post_or_wait(pool, task);
 }
 
+static bool still_busy(const struct plait__pool *pool)
+{
+        return pool->job_count || pool->waiting_count || pool->posters;
+}
+
+/* With the region locked; the pool may be gone afterwards. */
+static void tell_closer(struct plait__pool *pool)
+{
+        if (pool->closer && !still_busy(pool))
+                plait__unpark(pool->closer);
+}
+
 /* A task that waited for a job, when one is free. Finishes it if that fails. */
 static void post_waiting(struct plait__pool *pool)
 {
@@ -228,6 +241,7 @@ static void post_waiting(struct plait__pool *pool)
                 if (job >= 0) {
                         plait__list_remove(link);
                         pool->waiting_count--;
+                        plait__region.waiting--;
                 }
                 plait__region_unlock();
                 if (job < 0)
@@ -239,6 +253,30 @@ static void post_waiting(struct plait__pool *pool)
                 if (rc < 0)
                         plait__task_finish_here(task, rc);
         }
+}
+
+/* With the region locked: a record or room is free, and this pool's tasks do not want it; the monitor gives it to those that do. */
+static void help_others(const struct plait__pool *pool)
+{
+        if (plait__region.waiting > pool->waiting_count)
+                plait__monitor_kick();
+}
+
+void plait__pool_feed(struct plait__pool *pool)
+{
+        bool posts;
+
+        plait__region_lock();
+        posts = pool->waiting_count > 0;
+        pool->posters += posts;
+        plait__region_unlock();
+        if (!posts)
+                return;
+        post_waiting(pool);
+        plait__region_lock();
+        pool->posters--;
+        tell_closer(pool);
+        plait__region_unlock();
 }
 
 /* ---- cancelling and killing */
@@ -292,18 +330,6 @@ static pid_t processes_pid(plait_executor *self, const struct plait_task *task)
 }
 
 /* ---- ends */
-
-static bool still_busy(const struct plait__pool *pool)
-{
-        return pool->job_count || pool->waiting_count || pool->posters;
-}
-
-/* With the region locked; the pool may be gone afterwards. */
-static void tell_closer(struct plait__pool *pool)
-{
-        if (pool->closer && !still_busy(pool))
-                plait__unpark(pool->closer);
-}
 
 /* The task that has ended in this job, which is nobody else's to finish from here on; NULL: there is none. */
 static struct plait_task *claim_ended(unsigned job)
@@ -384,6 +410,7 @@ void plait__job_told(unsigned job, struct plait__loop *loop)
         plait__job_give(job);
         posts = again || pool->waiting_count > 0;
         pool->posters += posts;
+        help_others(pool);
         if (!posts)
                 tell_closer(pool);
         plait__region_unlock();

@@ -140,7 +140,6 @@ void plait__scope_cancel_inside(plait_scope *scope)
 {
         struct plait__scope *inner = (struct plait__scope *)(void *)scope->private_;
 
-        plait__not_forked(__func__);
         if (inner->deadline != PLAIT_FOREVER && plait_now() >= inner->deadline)
                 return;                         /* it has ended by its time already */
         if (plait__scope_cancel(inner, PLAIT__CANCEL_OUTER))
@@ -149,6 +148,7 @@ void plait__scope_cancel_inside(plait_scope *scope)
 
 void plait_scope_cancel(plait_scope *scope)
 {
+        plait__not_forked(__func__);
         plait__point_here();
         plait__scope_cancel_inside(scope);
 }
