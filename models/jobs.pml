@@ -6,17 +6,16 @@
  * Two pools share JOBS records; each pool has a ring of RING entries and TASKS tasks to start. Pool 0 has a worker; pool 1's
  * workers die before they are ready, so that in the end its tasks are failed without one ever having looked at its ring.
  *
- * It models what the C shall do. Today it does not do two of these things, which bugs 1 and 2 are:
- *   - who gives a job record back posts for whichever pool waits, not only for the job's own;
- *   - who finds the ring full passes over the entries at its head that are claimed, revoked or done, as a worker would.
+ * Who gives a job record back posts for whichever pool waits, not only for the job's own (in the C the monitor does it for the
+ * others). Who finds the ring full passes over the entries at its head that are claimed, revoked or done, as a worker would.
  *
  * Assumes: what is done with the region locked is one step.
  *
  * property safety: a task waits only while a record is in use or the ring holds one that is open; each task ends once; no deadlock
  * property ends:   under weak fairness every task ends
  *
- * bug 1 (safety): as in the C today: who gives a record back posts only for the pool that it was of
- * bug 2 (safety): as in the C today: only workers pass entries, so those of tasks that were revoked fill the ring
+ * bug 1 (safety): who gives a record back posts only for the pool that it was of
+ * bug 2 (safety): only workers pass entries, so those of tasks that were revoked fill the ring
  * bug 3 (safety): a start does not look whether others wait before it takes a record: it overtakes them
  *
  * small: -DTASKS=3 -DJOBS=1 -DRING=2

@@ -7,8 +7,6 @@
  * poller once it has one. The monitor hears of its birth some time after it. It is killed DEATHS times, at any step, and
  * another is started. A task that it had then has its end with it (claim.pml).
  *
- * It models what the C shall do. Today worker_forked() does not ring again: that is bug 1.
- *
  * Assumes: sequential consistency, which the C has here by seq_cst operations: the tail before the look at `spinning` and the idle
  * bits, and the bit before the look at the tail. What the parent does with the region locked is one step, but for what the
  * worker sees of it.
@@ -16,7 +14,7 @@
  * property safety: a worker does not sleep while a task is open and nobody is about to wake it (no deadlock)
  * property ends:   under weak fairness every task is taken
  *
- * bug 1 (safety): as in the C today: a worker that slept in its poller before its birth was heard of has no eventfd to be rung by, and
+ * bug 1 (safety): a worker that slept in its poller before its birth was heard of has no eventfd to be rung by, and
  *                 is not rung again
  * bug 2 (safety): a worker looks for work, and says that it is idle then
  * bug 3 (safety): a spinner does not look again after it has said that it spins no more

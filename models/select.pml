@@ -1,7 +1,6 @@
 /* Select: waiting on several queues at once, with a time-out; exactly one case is taken.
  *
- * This is the protocol that a plait_select() shall follow; there is none in the C yet. It fits src/sync/waiters.h and
- * src/sync/queue.c as they are, with these additions:
+ * Stands for: src/task/select.c, the registrations of src/sync/waiters.c, and the hand-over of src/sync/queue.c:
  *
  *   - What stands in a queue's list of waiters is a registration: a link, its strand, which case it is, and the item's place. A
  *     plain waiter has one, a select one for each case; they lie in the frame of the call.

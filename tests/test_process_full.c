@@ -78,6 +78,34 @@ TEST(tasks_that_no_worker_ever_looks_at_do_not_fill_the_ring, .seconds = 60)
         CHECK_EQUAL(plait_executor_close(executor), 0);
 }
 
+/* Likewise, by cancels, while the worker looks at nothing. */
+TEST(tasks_that_were_cancelled_do_not_fill_the_ring)
+{
+        plait_executor *executor = open_pool(NULL);
+        plait_group group = {.executor = executor, .limit = 4 * PLAIT__RING, .keep_going = true};
+        plait_task *busy, *task;
+        int number = 0, result;
+
+        plait_group_open(&group);
+        busy = plait_group_start(&group, wait_for_cancel, &number, sizeof number);
+        while (plait_task_pid(busy) == 0)
+                plait_ignore(plait_sleep(PLAIT_MS));
+        for (int i = 0; i < PLAIT__RING; i++) {
+                task = plait_group_start(&group, add_one, &number, sizeof number);
+                plait_task_cancel(task);
+                CHECK_EQUAL(plait_task_wait(task, &result), 0);
+                CHECK_EQUAL(result, -ECANCELED);
+        }
+        CHECK_EQUAL(number, 0);
+        plait_group_start(&group, add_one, &number, sizeof number);
+        CHECK_EQUAL(((struct plait__pool *)executor)->waiting_count, 0);
+        plait_task_cancel(busy);
+        CHECK_EQUAL(plait_group_wait(&group), 0);
+        CHECK_EQUAL(number, 1);
+        plait_group_done(&group);
+        CHECK_EQUAL(plait_executor_close(executor), 0);
+}
+
 static long (*recvmsg_before)(int fd, struct msghdr *message, int flags);
 static sem_t may_hear;
 static _Atomic bool holds;

@@ -17,10 +17,21 @@
 #include "process/port.h"
 #include "task/group.h"
 
-/* Room for one more in the ring: claimed entries at its head count as room only once a worker has passed them. */
+/* With the region locked: no room for one more, though the entries at the head that are no longer open were passed: no worker
+ * might look at them any more. */
 static bool ring_full(const struct plait__pool *pool)
 {
-        return plait__pool_open_tasks(pool) >= PLAIT__RING;
+        struct plait__board *board = pool->board;
+        uint64_t head, entry;
+
+        while (plait__pool_open_tasks(pool) >= PLAIT__RING) {
+                head = plait__load(&board->head);
+                entry = plait__load(&board->ring[head % PLAIT__RING]);
+                if (plait__load(&plait__job((uint32_t)entry % PLAIT__JOBS)->word) == plait__claim_open((uint16_t)(entry >> 32), 0))
+                        return true;
+                atomic_compare_exchange_strong_explicit(&board->head, &head, head + 1, memory_order_relaxed, memory_order_relaxed);
+        }
+        return false;
 }
 
 /* ---- posting */
