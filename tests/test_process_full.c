@@ -44,7 +44,7 @@ TEST(a_pool_whose_tasks_wait_for_the_records_of_another_gets_them)
 
         plait_group_open(&first);
         plait_group_open(&second);
-        last = plait_group_start(&first, wait_for_cancel, &number, sizeof number);
+        last = plait_group_start(&first, wait_for_cancel, &numbers[0], sizeof numbers[0]);
         for (int i = 1; i < PLAIT__JOBS; i++)
                 plait_group_start(&first, add_one, &numbers[i], sizeof numbers[i]);
         plait_group_start(&second, add_one, &number, sizeof number);    /* all records are the first pool's */
@@ -84,10 +84,10 @@ TEST(tasks_that_were_cancelled_do_not_fill_the_ring)
         plait_executor *executor = open_pool(NULL);
         plait_group group = {.executor = executor, .limit = 4 * PLAIT__RING, .keep_going = true};
         plait_task *busy, *task;
-        int number = 0, result;
+        int number = 0, unused = 0, result;
 
         plait_group_open(&group);
-        busy = plait_group_start(&group, wait_for_cancel, &number, sizeof number);
+        busy = plait_group_start(&group, wait_for_cancel, &unused, sizeof unused);
         while (plait_task_pid(busy) == 0)
                 plait_ignore(plait_sleep(PLAIT_MS));
         for (int i = 0; i < PLAIT__RING; i++) {
