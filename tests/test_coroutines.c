@@ -6,7 +6,7 @@
 
 static plait_executor *open_coroutines(void)
 {
-        plait_executor_options options = {.kind = PLAIT_COROUTINES, .stack_bytes = 100000};
+        plait_executor_options options = {.kind = PLAIT_COROUTINES, .workers = 1, .stack_bytes = 100000};
         plait_executor *executor;
 
         CHECK_EQUAL(plait_executor_open(&executor, &options), 0);

@@ -500,9 +500,11 @@ TEST(memory_that_is_not_there_fails_the_request_alone, .seconds = 60)
 /* Goes on in a child; this process ends as that does. */
 static void become_a_forked_child(void)
 {
-        pid_t child = fork();
+        pid_t child;
         int status;
 
+        plait_ignore(plait_yield());            /* a child of a process that has not used plait may use it */
+        child = fork();
         if (child == 0)
                 return;
         waitpid(child, &status, 0);

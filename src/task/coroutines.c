@@ -5,7 +5,6 @@
  * task's end is counted with the lock held, so that who closes finds it either before or after all of it. */
 #include <errno.h>
 
-#include "base/panic.h"
 #include "base/sys.h"
 #include "core/strand.h"
 #include "task/executor.h"
@@ -93,16 +92,6 @@ static void task_ends(plait_executor *executor)
         plait__spin_release(&lock);
 }
 
-/* A task of the executor, or one further in, would wait for itself. */
-static void check_closer(const plait_executor *self, const struct plait__strand *strand)
-{
-        const plait_group *group;
-
-        for (; strand && (group = plait__task_of(strand)->group); strand = plait__group_scope(group)->owner)
-                if (group->executor == self)
-                        plait__panic("plait_executor_close", "called by a task that runs in the executor");
-}
-
 /* Cut short: its tasks are told by their groups, wherever those were opened. */
 static void cancel_groups(struct opened *opened, int reason)
 {
@@ -130,7 +119,6 @@ static int coroutines_close(plait_executor *self)
         struct plait__strand *strand = plait__loop_here->current;
         int rc = 0;
 
-        check_closer(self, strand);
         plait__spin_acquire(&lock);
         opened->closer = strand;
         while (plait__load_acquire(&opened->tasks)) {

@@ -2,8 +2,10 @@
 
 #include <errno.h>
 
+#include "base/panic.h"
 #include "core/stack.h"
 #include "core/strand.h"
+#include "task/group.h"
 #include "task/loops.h"
 
 int (*plait__processes_open)(plait_executor **ret, const plait_executor_options *options);
@@ -34,6 +36,16 @@ int plait_executor_open(plait_executor **ret, const plait_executor_options *opti
         return -EINVAL;
 }
 
+/* A task of the executor, or one further in, would wait for itself. */
+static void check_closer(const plait_executor *executor, const struct plait__strand *strand)
+{
+        const plait_group *group;
+
+        for (; strand && (group = plait__task_of(strand)->group); strand = plait__group_scope(group)->owner)
+                if (group->executor == executor)
+                        plait__panic("plait_executor_close", "called by a task that runs in the executor");
+}
+
 int plait_executor_close(plait_executor *executor)
 {
         struct plait__strand *strand = plait__strand_here(__func__);
@@ -46,6 +58,7 @@ int plait_executor_close(plait_executor *executor)
                 return rc;
         if (executor->constant)
                 return -ENOTSUP;
+        check_closer(executor, strand);
         closed = plait__class_of(executor)->close(executor);
         return closed < 0 ? closed : rc;        /* closed in any case */
 }

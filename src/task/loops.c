@@ -10,7 +10,6 @@
 #include <errno.h>
 
 #include "base/cpus.h"
-#include "base/panic.h"
 #include "base/sys.h"
 #include "core/strand.h"
 #include "task/backlog.h"
@@ -348,11 +347,8 @@ static int loops_close(plait_executor *self)
 {
         struct loops *pool = (struct loops *)self;
         struct plait__strand *strand = plait__loop_here->current;
-        const plait_group *group = plait__task_of(strand)->group;
         int rc = 0;
 
-        if (group && group->executor == self)
-                plait__panic("plait_executor_close", "called by a task that runs in the executor");
         plait__spin_acquire(&pool->lock);
         pool->closer = strand;
         while (pool->live || pool->count) {

@@ -12,7 +12,6 @@
 #include <pthread.h>
 
 #include "base/cpus.h"
-#include "base/panic.h"
 #include "base/sys.h"
 #include "core/strand.h"
 #include "task/group.h"
@@ -161,11 +160,8 @@ static int threads_close(plait_executor *self)
 {
         struct plait__threads *pool = (struct plait__threads *)self;
         struct plait__strand *strand = plait__loop_here->current;
-        struct plait__thread *mine = plait__loop_here->owner;
         int rc = 0;
 
-        if (mine && mine->pool == pool)
-                plait__panic("plait_executor_close", "called by a task that runs in the executor");
         plait__spin_acquire(&pool->lock);
         pool->closer = strand;
         while (pool->live || pool->count || pool->watchers[PLAIT__WATCH_STUCK] || pool->watchers[PLAIT__WATCH_ROOM]) {
