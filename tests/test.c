@@ -339,6 +339,16 @@ static FILE *set_streams(void)
         return fdopen(tap, "w");
 }
 
+#ifdef TEST_SANITIZER_ADDRESS
+/* What is too large is refused, as elsewhere, and not an error of the test. */
+const char *__asan_default_options(void);
+
+const char *__asan_default_options(void)
+{
+        return "allocator_may_return_null=1";
+}
+#endif
+
 #ifdef TEST_SANITIZER_THREAD
 static void *do_nothing(void *arg)
 {

@@ -59,12 +59,13 @@ static plait_map_source source = {.pull = pull_none};
                 __VA_ARGS__;                                                                                           \
         }
 #define RESULT(call, ...) CALL(call, plait_ignore((int)call(__VA_ARGS__)))
+#define NOTHING(call, ...) CALL(call, plait_ignore((int)call()))
 #define CALLS                                                                                                          \
-        BOTH(RESULT, plait_now)                                                                                        \
+        BOTH(NOTHING, plait_now, 0)                                                                                    \
         BOTH(RESULT, plait_sleep, 1)                                                                                   \
         BOTH(RESULT, plait_sleep_until, 1)                                                                             \
-        BOTH(RESULT, plait_yield)                                                                                      \
-        BOTH(RESULT, plait_cancelled)                                                                                  \
+        BOTH(NOTHING, plait_yield, 0)                                                                                  \
+        BOTH(NOTHING, plait_cancelled, 0)                                                                              \
         BOTH(CALL, plait_coroutines, plait_coroutines())                                                               \
         BOTH(CALL, plait_threads, plait_threads())                                                                     \
         BOTH(CALL, plait_processes, plait_processes())                                                                 \
@@ -101,7 +102,7 @@ static plait_map_source source = {.pull = pull_none};
         BOTH(CALL, plait_signal_catch, plait_signal_catch(&signal_number, 1))                                          \
         BOTH(RESULT, plait_signal_wait, &signal_number, 1)                                                             \
         BOTH(RESULT, plait_signal_cancels, &group)                                                                     \
-        BOTH(RESULT, plait_signal_last)                                                                                \
+        BOTH(NOTHING, plait_signal_last, 0)                                                                            \
         BOTH(CALL, plait_scope_enter, plait_scope_enter(&other_scope, PLAIT_S))                                        \
         BOTH(CALL, plait_scope_enter_shield, plait_scope_enter_shield(&other_scope, PLAIT_S))                          \
         BOTH(RESULT, plait_scope_leave, &scope)                                                                        \
@@ -175,12 +176,13 @@ static plait_map_source source = {.pull = pull_none};
         BOTH(RESULT, plait_poll, NULL, 0)                                                                              \
         BOTH(RESULT, plait_close, 0)
 
-#define BOTH(kind, call, ...) kind(call, __VA_ARGS__)
+#define BOTH(kind, ...) kind(__VA_ARGS__)
 CALLS
 #undef BOTH
 
 static const struct { const char *name; void (*call)(void); } calls[] = {
-#define BOTH(kind, call, ...) {#call, call##_forked},
+#define ROW(call, ...) {#call, call##_forked},
+#define BOTH(kind, ...) ROW(__VA_ARGS__, 0)
         CALLS
 #undef BOTH
 };

@@ -54,6 +54,35 @@ TEST(the_pid_is_known_as_soon_as_a_task_has_begun)
         }
 }
 
+/* Its worker waits for the time to come; what ran in it before leaves nothing behind. */
+TEST(a_task_that_is_cut_before_its_time_says_why_it_never_ran)
+{
+        plait_executor *executors[] = {plait_processes(), plait_own_process()};
+        plait_task_options later = {.after = 3600 * PLAIT_S};
+        struct square s = {.of = 2};
+        plait_task *task;
+        int result;
+
+        for (int i = 0; i < 2; i++) {
+                PLAIT_GROUP(group, .executor = executors[i]);
+
+                CHECK_EQUAL(plait_call(executors[i], square, &s, sizeof s), 0);
+                task = plait_group_start_with(&group, &later, square, &s, sizeof s);
+                while (!plait_task_pid(task))
+                        CHECK_EQUAL(plait_yield(), 0);
+                plait_task_cancel(task);
+                CHECK_EQUAL(plait_task_wait(task, &result), 0);
+                CHECK_EQUAL(result, -ECANCELED);
+                {
+                        PLAIT_WITHIN(20 * PLAIT_MS);
+                        CHECK_EQUAL(plait_call(executors[i], square, &s, sizeof s), 0);
+                        PLAIT_GROUP(inner, .executor = executors[i]);
+                        plait_group_start_with(&inner, &later, square, &s, sizeof s);
+                        CHECK_EQUAL(plait_group_wait(&inner), -ETIMEDOUT);
+                }
+        }
+}
+
 /* ---- there and back */
 
 TEST(a_struct_travels_to_a_worker_and_back)

@@ -85,6 +85,7 @@ static int run_fn(void *arg)
 {
         if (plait__me.task->extra)
                 plait__store(&plait__me.job->own_deadline, plait__me.task->extra->deadline);
+        plait__me.begun = true;
         plait__me.result = plait__me.fn(arg);
         if (plait__unlikely(plait__load(&plait__loop_forked)))
                 _exit(0);
@@ -135,6 +136,14 @@ static int ended_before(struct plait__job *job, struct plait_task *task)
         return -ETIMEDOUT;
 }
 
+/* What ended around one that waited for its time to begin. */
+static int cut_before(const struct plait__job *job)
+{
+        uint32_t cancelled = plait__load(&plait__group_scope(&job->group)->cancelled);
+
+        return cancelled == PLAIT__CANCEL_NONE || cancelled == PLAIT__CANCEL_TIMEOUT ? -ETIMEDOUT : -ECANCELED;
+}
+
 static int run_job(struct plait__job *job)
 {
         struct plait_task *task;
@@ -162,8 +171,9 @@ static int run_job(struct plait__job *job)
                 task->extra->not_before = job->not_before;
         }
         plait__me.job = job;
+        plait__me.begun = false;
         plait__worker_run_task(task);
-        return plait__me.result;
+        return plait__me.begun ? plait__me.result : cut_before(job);
 }
 
 static void run_claimed(unsigned index, uint64_t word)

@@ -20,6 +20,7 @@ struct plait__me {
         struct plait__loop *loop;
         struct plait_task *task;                /* that runs; NULL: it waits for work */
         plait_fn *fn;                           /* the user's */
+        bool begun;                             /* the task's function was called */
         int result;                             /* that it returned */
         struct plait__job *job;                 /* the task that runs */
         unsigned tasks;                         /* that it has run */
