@@ -140,6 +140,14 @@ static long sim_pwritev2(int fd, const struct iovec *iov, int count, long offset
         return plait__sim_real.pwritev2(fd, &one, 1, offset, flags);
 }
 
+/* What is left of a read of a pipe where the kernel knows no RWF_NOWAIT for it (before 6.4): what may end it came before. */
+static long sim_read(int fd, void *buffer, size_t size)
+{
+        struct plait__world *world = here();
+
+        return plait__sim_real.read(fd, buffer, world ? read_size(world, fd, size) : size);
+}
+
 static long sim_recvfrom(int fd, void *buffer, size_t size, int flags)
 {
         struct plait__world *world = here();
@@ -289,8 +297,8 @@ static int sim_spawn(struct plait__spawned *ret, bool hidden, const char *path, 
 }
 
 #define HOOKED(X)                                                                                                      \
-        X(preadv2) X(pwritev2) X(recvfrom) X(sendto) X(accept4) X(connect) X(close) X(epoll_create1) X(eventfd2)       \
-        X(epoll_ctl) X(epoll_pwait) X(epoll_pwait2) X(ppoll) X(futex) X(waitid) X(alloc) X(thread_start) X(spawn)
+        X(preadv2) X(pwritev2) X(read) X(recvfrom) X(sendto) X(accept4) X(connect) X(close) X(epoll_create1)           \
+        X(eventfd2) X(epoll_ctl) X(epoll_pwait) X(epoll_pwait2) X(ppoll) X(futex) X(waitid) X(alloc) X(thread_start) X(spawn)
 
 /* Whatever stands in the table now is what the hooks go on to. */
 void plait__sim_hooks_put(void)
