@@ -339,11 +339,17 @@ static FILE *set_streams(void)
         return fdopen(tap, "w");
 }
 
-#ifdef TEST_SANITIZER_ADDRESS
 /* What is too large is refused, as elsewhere, and not an error of the test. */
+#if defined(TEST_SANITIZER_ADDRESS) || defined(TEST_SANITIZER_THREAD)
 const char *__asan_default_options(void);
+const char *__tsan_default_options(void);
 
 const char *__asan_default_options(void)
+{
+        return "allocator_may_return_null=1";
+}
+
+const char *__tsan_default_options(void)
 {
         return "allocator_may_return_null=1";
 }

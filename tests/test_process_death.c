@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/spawn.h"
 #include "base/sys.h"
 #include "plait.h"
 #include "test.h"
@@ -373,9 +374,9 @@ static pid_t keeper_of(pid_t pid)
 
 static pid_t server_of(pid_t pid)
 {
-        pid_t keeper = keeper_of(pid), server;
+        pid_t above = PLAIT__SPAWN_HIDES ? keeper_of(pid) : pid, server;
 
-        return keeper && children_of(keeper, &server, 1) == 1 && first_line_is(server, "cmdline", "plait-worker") ? server : 0;
+        return above && children_of(above, &server, 1) == 1 && first_line_is(server, "cmdline", "plait-worker") ? server : 0;
 }
 
 static int slow_add(void *arg)
@@ -419,6 +420,8 @@ TEST(the_death_of_the_keeper_is_survived)
 {
         int number = 1;
 
+        if (!PLAIT__SPAWN_HIDES)
+                SKIP("the thread sanitizer takes a clone() that shares memory for a fork()");
         CHECK_EQUAL(plait_call(plait_own_process(), add_one, &number, sizeof number), 0);
         CHECK(keeper_of(getpid()));
         kill(keeper_of(getpid()), SIGKILL);

@@ -178,7 +178,7 @@ static int spawn_high(struct plait__spawned *ret, bool hidden, const char *path,
         posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
         rc = fill_actions(&actions, fds, count);
         if (rc == 0)
-                rc = -(hidden ? spawn_kept(ret, &what) : spawn_seen(ret, &what));
+                rc = -(hidden && PLAIT__SPAWN_HIDES ? spawn_kept(ret, &what) : spawn_seen(ret, &what));
         posix_spawnattr_destroy(&attributes);
 no_attributes:
         posix_spawn_file_actions_destroy(&actions);

@@ -32,6 +32,7 @@ static void *sys_alloc(size_t size)
         int saved_errno = errno;
         void *memory = calloc(1, size);
 
+        __asm__ volatile("" : : : "memory");    /* else clang, for which calloc() leaves errno as it was, drops this: */
         errno = saved_errno;
         return memory;
 }
