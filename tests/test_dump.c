@@ -98,7 +98,7 @@ TEST_ON_EXECUTORS(a_parked_strand_is_shown_with_the_functions_it_is_in)
         strand = strand_in(text, "'the waiter' of group 'waiters'");
         CHECK_CONTAINS(strand, coroutine ? "coroutine on thread" : "task on thread");
         CHECK_CONTAINS(strand, ": parked, waits for the event 0x");
-        if (can_look() || !coroutine) {
+        if (can_look() || !test_on_coroutines()) {
                 CHECK_CONTAINS(strand, "wait+0x");        /* what that does inside is left out */
                 CHECK_CONTAINS(strand, "        inner_function+0x");
                 CHECK_CONTAINS(strand, "        outer_function+0x");
