@@ -97,7 +97,7 @@ TEST_ON_EXECUTORS(a_parked_strand_is_shown_with_the_functions_it_is_in)
         text = dump();
         strand = strand_in(text, "'the waiter' of group 'waiters'");
         CHECK_CONTAINS(strand, coroutine ? "coroutine on thread" : "task on thread");
-        CHECK_CONTAINS(strand, ": parked, waits for the event 0x");
+        CHECK_CONTAINS(strand, ": parked, waits for an event, 0x");
         if (can_look() || !test_on_coroutines()) {
                 CHECK_CONTAINS(strand, "wait+0x");        /* what that does inside is left out */
                 CHECK_CONTAINS(strand, "        inner_function+0x");
@@ -205,6 +205,95 @@ static int put_two(void *arg)
         return rc < 0 ? rc : plait_queue_put(*(plait_queue **)arg, &item);
 }
 
+static plait_rwlock rwlock;
+static plait_condition condition;
+static plait_semaphore semaphore;
+static plait_barrier barrier = {.parties = 2};
+static plait_once once;
+static plait_future future;
+static plait_event never;
+
+static int wait_once(void *arg)
+{
+        (void)arg;
+        return plait_event_wait(&never);
+}
+
+static int on_rwlock(void *arg)
+{
+        return plait_rwlock_acquire_read_or_cancel(arg);
+}
+
+static int on_condition(void *arg)
+{
+        int rc;
+
+        plait_lock_acquire(&lock);
+        rc = plait_condition_wait(arg, &lock);
+        plait_lock_release(&lock);
+        return rc;
+}
+
+static int on_semaphore(void *arg)
+{
+        return plait_semaphore_acquire(arg);
+}
+
+static int on_barrier(void *arg)
+{
+        return plait_barrier_wait(arg);
+}
+
+static int on_once(void *arg)
+{
+        return plait_once_run(arg, wait_once, NULL);
+}
+
+static int on_future(void *arg)
+{
+        return plait_future_wait(arg, NULL, NULL);
+}
+
+static int on_several(void *arg)
+{
+        plait_case one = PLAIT_EVENT(arg);
+
+        return plait_select(&one, 1);
+}
+
+TEST(who_waits_for_another_object_is_shown_with_it)
+{
+        static const struct { const char *name, *words; plait_fn *fn; void *object; } rows[] = {
+                {"r", "waits for a lock of readers and writers, 0x", on_rwlock, &rwlock},
+                {"c", "waits for a condition, 0x", on_condition, &condition},
+                {"s", "waits for a semaphore, 0x", on_semaphore, &semaphore},
+                {"b", "waits for a barrier, 0x", on_barrier, &barrier},
+                {"first", "waits for an event, 0x", on_once, &once},
+                {"o", "waits for another's run of a once, 0x", on_once, &once},
+                {"f", "waits for a future, 0x", on_future, &future},
+                {"e", "waits for one of several; age ", on_several, &never},
+        };
+        char *text, quoted[16];
+        plait_group group = {.keep_going = true};
+
+        plait_rwlock_acquire_write(&rwlock);
+        plait_group_open(&group);
+        for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+                start_named(&group, rows[i].name, rows[i].fn, rows[i].object);
+        test_until_parked(&group);
+        text = dump();
+        for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+                test_note("row %zu", i);
+                snprintf(quoted, sizeof quoted, "'%s'", rows[i].name);
+                CHECK_CONTAINS(strand_in(text, quoted), rows[i].words);
+        }
+        free(text);
+        plait_group_cancel(&group);
+        plait_group_done(&group);
+        plait_rwlock_release(&rwlock);
+        plait_barrier_reset(&barrier);          /* the cancel broke it */
+}
+
 TEST_ON_EXECUTORS(who_waits_for_a_queue_is_shown_with_what_it_has)
 {
         plait_queue *empty, *full;
@@ -280,7 +369,7 @@ TEST(the_time_left_and_what_is_new_are_shown)
         start_named(&group, "not begun", task_return, NULL);
         test_clock_advance(3 * PLAIT_S);
         text = dump();
-        CHECK_CONTAINS(strand_in(text, "'sleeper'"), "waits for the time; age 3.000 s, left 97.000 s");
+        CHECK_CONTAINS(strand_in(text, "'sleeper'"), "waits for a moment; age 3.000 s, left 97.000 s");
         CHECK_CONTAINS(strand_in(text, "'not begun'"), ": new; age 3.000 s");
         free(text);
         plait_group_cancel(&group);
@@ -339,7 +428,7 @@ static int dump_and_look(void *arg)
         while (often < 3) {                     /* on a busy machine the other thread may come late */
                 text = dump();
                 CHECK_CONTAINS(strand_in(text, "'the waiter'"), ": parked, waits for ");
-                often += strstr(strand_in(text, "'the waiter'"), "waits for the event 0x") != NULL;
+                often += strstr(strand_in(text, "'the waiter'"), "waits for an event, 0x") != NULL;
                 free(text);
         }
         (void)arg;

@@ -166,3 +166,33 @@ struct plait__extra *plait__record_extra(struct plait_task *task)
                 task->extra = plait__sys.alloc(sizeof *task->extra);
         return task->extra;
 }
+
+const char *plait__reason_words(enum plait__reason reason)
+{
+        static const char *const words[] = {
+                [PLAIT__NOT_PARKED] = "nothing",
+                [PLAIT__ON_SLEEP] = "a moment",
+                [PLAIT__ON_LOCK] = "a lock",
+                [PLAIT__ON_RWLOCK] = "a lock of readers and writers",
+                [PLAIT__ON_QUEUE] = "a queue",
+                [PLAIT__ON_EVENT] = "an event",
+                [PLAIT__ON_CONDITION] = "a condition",
+                [PLAIT__ON_SEMAPHORE] = "a semaphore",
+                [PLAIT__ON_BARRIER] = "a barrier",
+                [PLAIT__ON_ONCE] = "another's run of a once",
+                [PLAIT__ON_FUTURE] = "a future",
+                [PLAIT__ON_SELECT] = "one of several",
+                [PLAIT__ON_READ] = "something to read",
+                [PLAIT__ON_WRITE] = "room to write",
+                [PLAIT__ON_POLL] = "descriptors",
+                [PLAIT__ON_SIGNAL] = "a signal",
+                [PLAIT__ON_TASK] = "a task",
+                [PLAIT__ON_GROUP] = "its group",
+                [PLAIT__ON_GIL] = "a gil",
+                [PLAIT__ON_WORK] = "work",
+                [PLAIT__ON_HTTP] = "an HTTP response",
+                [PLAIT__ON_CLOSE] = "an executor's tasks, to close it",
+        };
+
+        return (size_t)reason < sizeof words / sizeof words[0] && words[reason] ? words[reason] : "something";
+}

@@ -58,8 +58,12 @@ enum plait__reason {
         PLAIT__ON_BARRIER,                      /* may */
         PLAIT__ON_ONCE,                         /* may */
         PLAIT__ON_FUTURE,                       /* may */
-        PLAIT__ON_SELECT                        /* may not: its registrations are on the stack, and items are copied as for a queue */
+        PLAIT__ON_RWLOCK,                       /* may */
+        PLAIT__ON_SELECT                        /* may not: its registrations, and items as for a queue */
 };
+
+/* What one waits for who is parked so, in words: "a lock". */
+const char *plait__reason_words(enum plait__reason reason);
 
 enum plait__record_flags {
         PLAIT__POSTED = 1,                      /* no handle; the record goes when it ends; runs even if cancelled by then */

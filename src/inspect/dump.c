@@ -118,22 +118,6 @@ static void out_lock_waited_for(struct plait__out *out, const struct plait__seen
 
 static void out_waited_for(struct plait__out *out, const struct plait__seen *seen)
 {
-        static const char *const others[] = {
-                [PLAIT__ON_SLEEP] = "the time",
-                [PLAIT__ON_READ] = "a descriptor, to read",
-                [PLAIT__ON_WRITE] = "a descriptor, to write",
-                [PLAIT__ON_POLL] = "descriptors",
-                [PLAIT__ON_GIL] = "the gil",
-                [PLAIT__ON_WORK] = "work",
-                [PLAIT__ON_HTTP] = "an HTTP response",
-                [PLAIT__ON_CLOSE] = "an executor's tasks, to close it",
-                [PLAIT__ON_LOCK] = "a lock",
-                [PLAIT__ON_QUEUE] = "a queue",
-                [PLAIT__ON_EVENT] = "an event",
-                [PLAIT__ON_GROUP] = "tasks",
-                [PLAIT__ON_TASK] = "a task",
-        };
-
         switch (seen->object ? seen->reason : PLAIT__NOT_PARKED) {
         case PLAIT__ON_LOCK:
                 out_lock_waited_for(out, seen);
@@ -143,7 +127,13 @@ static void out_waited_for(struct plait__out *out, const struct plait__seen *see
                            seen->object_count == 1 ? "" : "s");
                 return;
         case PLAIT__ON_EVENT:
-                plait__out(out, "the event %p", seen->object);
+        case PLAIT__ON_RWLOCK:
+        case PLAIT__ON_CONDITION:
+        case PLAIT__ON_SEMAPHORE:
+        case PLAIT__ON_BARRIER:
+        case PLAIT__ON_ONCE:
+        case PLAIT__ON_FUTURE:
+                plait__out(out, "%s, %p", plait__reason_words(seen->reason), seen->object);
                 return;
         case PLAIT__ON_GROUP:
                 out_group_waited_for(out, seen);
@@ -153,10 +143,7 @@ static void out_waited_for(struct plait__out *out, const struct plait__seen *see
                 plait__out_who(out, &seen->other);
                 return;
         default:
-                if (seen->reason < sizeof others / sizeof others[0] && others[seen->reason])
-                        plait__out(out, "%s", others[seen->reason]);
-                else
-                        plait__out(out, "something");
+                plait__out(out, "%s", plait__reason_words(seen->reason));
         }
 }
 

@@ -199,6 +199,12 @@ static PLAIT__LOOKS_ON void see_object(struct plait__seen *seen, const struct pl
                         plait__see_who(&seen->other, object, stands_still(object));
                 break;
         case PLAIT__ON_EVENT:
+        case PLAIT__ON_RWLOCK:
+        case PLAIT__ON_CONDITION:
+        case PLAIT__ON_SEMAPHORE:
+        case PLAIT__ON_BARRIER:
+        case PLAIT__ON_ONCE:
+        case PLAIT__ON_FUTURE:
                 break;
         default:
                 return;

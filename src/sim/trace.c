@@ -4,23 +4,6 @@
 
 #include "sim/world.h"
 
-static const char *const reasons[] = {
-        [PLAIT__NOT_PARKED] = "nothing",
-        [PLAIT__ON_SLEEP] = "a moment",
-        [PLAIT__ON_LOCK] = "a lock",
-        [PLAIT__ON_QUEUE] = "a queue",
-        [PLAIT__ON_EVENT] = "an event",
-        [PLAIT__ON_READ] = "something to read",
-        [PLAIT__ON_WRITE] = "room to write",
-        [PLAIT__ON_POLL] = "descriptors",
-        [PLAIT__ON_TASK] = "a task",
-        [PLAIT__ON_GROUP] = "its group",
-        [PLAIT__ON_GIL] = "a gil",
-        [PLAIT__ON_WORK] = "work",
-        [PLAIT__ON_HTTP] = "a transfer",
-        [PLAIT__ON_CLOSE] = "the end of an executor",
-};
-
 static const char *const faults[] = {
         [PLAIT__FAULT_MEMORY] = "no memory",
         [PLAIT__FAULT_THREAD] = "no thread",
@@ -31,12 +14,6 @@ static const char *const faults[] = {
         [PLAIT__FAULT_DESCRIPTORS] = "no descriptor",
         [PLAIT__FAULT_CLOCK] = "time passes while others could run",
 };
-
-static const char *reason_of(int reason)
-{
-        return reason >= 0 && reason < (int)(sizeof reasons / sizeof *reasons) && reasons[reason] ? reasons[reason]
-                                                                                                  : "something";
-}
 
 static const char *name_of(const struct plait__world *world, const struct plait__strand *strand)
 {
@@ -75,7 +52,7 @@ static void tell(struct plait__world *world, enum plait__sim_event event, uint32
                 fprintf(file, "runs\n");
                 break;
         case PLAIT__SIM_PARK:
-                fprintf(file, "waits for %s\n", reason_of(detail));
+                fprintf(file, "waits for %s\n", plait__reason_words(detail));
                 break;
         case PLAIT__SIM_END:
                 fprintf(file, "ends\n");
@@ -124,7 +101,7 @@ void plait__sim_tell_waiting(struct plait__world *world)
                 if (plait__load(&strand->state) == PLAIT__NEW)
                         fprintf(file, "has not begun\n");
                 else if (strand->parked)
-                        fprintf(file, "is left waiting for %s\n", reason_of(strand->reason));
+                        fprintf(file, "is left waiting for %s\n", plait__reason_words(strand->reason));
                 else
                         fprintf(file, "could run\n");
         }

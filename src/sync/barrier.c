@@ -97,6 +97,7 @@ static int wait_in(struct barrier *barrier, struct plait__link *waiters, struct 
 {
         int rc;
 
+        strand->object = barrier;
         strand->slot = (void *)slot;
         plait__waiters_add(waiters, strand);
         plait__spin_release(&barrier->guard);

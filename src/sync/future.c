@@ -176,6 +176,7 @@ static __attribute__((noinline)) int wait(plait_future *public)
                 plait__spin_release(&future->guard);
                 return 0;
         }
+        strand->object = public;
         plait__waiters_add(&future->waiters, strand);
         plait__spin_release(&future->guard);
         rc = plait__wait_granted(strand, PLAIT__ON_FUTURE, PLAIT_FOREVER);

@@ -24,6 +24,7 @@ static int wait(struct once *once, struct plait__strand *strand)
 {
         int rc;
 
+        strand->object = once;
         plait__waiters_add(&once->waiters, strand);
         plait__spin_release(&once->guard);
         rc = plait__wait_granted(strand, PLAIT__ON_ONCE, PLAIT_FOREVER);

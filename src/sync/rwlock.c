@@ -118,6 +118,7 @@ static bool join(struct rwlock *rwlock, struct plait__strand *strand, enum kind 
         waits = plait__waiters_first(&rwlock->waiters) || !lets_in(kind, word);
         if (waits) {
                 strand->slot = kind == WRITE ? strand : NULL;
+                strand->object = rwlock;
                 plait__waiters_add(&rwlock->waiters, strand);
         } else {
                 if (kind == WRITE)
@@ -145,7 +146,7 @@ static void acquire(const char *call, plait_rwlock *rwlock, enum kind kind)
         check_self(call, inner, strand);
         strand->insists = true;
         if (join(inner, strand, kind))
-                plait__wait_uncancelled(strand, PLAIT__ON_LOCK);
+                plait__wait_uncancelled(strand, PLAIT__ON_RWLOCK);
         strand->insists = false;
 }
 
@@ -165,7 +166,7 @@ static int acquire_or_cancel(const char *call, plait_rwlock *rwlock, enum kind k
         check_self(call, inner, strand);
         if (!join(inner, strand, kind))
                 return 0;
-        rc = plait__wait_granted(strand, PLAIT__ON_LOCK, PLAIT_FOREVER);
+        rc = plait__wait_granted(strand, PLAIT__ON_RWLOCK, PLAIT_FOREVER);
         if (rc == 0)
                 return 0;
         plait__spin_acquire(&inner->guard);
@@ -176,7 +177,7 @@ static int acquire_or_cancel(const char *call, plait_rwlock *rwlock, enum kind k
                 plait__spin_release(&inner->guard);
         if (left)
                 return rc;
-        plait__wait_uncancelled(strand, PLAIT__ON_LOCK);        /* the hand-over that was under way */
+        plait__wait_uncancelled(strand, PLAIT__ON_RWLOCK);        /* the hand-over that was under way */
         return 0;
 }
 

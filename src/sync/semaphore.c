@@ -65,8 +65,10 @@ static bool join(plait_semaphore *semaphore, struct plait__strand *strand)
                 waits = __atomic_compare_exchange_n(&semaphore->value, &none, AWAITED, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED) ||
                         none & AWAITED;
         } while (!waits && !take(semaphore));
-        if (waits)
+        if (waits) {
+                strand->object = semaphore;
                 plait__waiters_add(&inner->waiters, strand);
+        }
         plait__spin_release(&inner->guard);
         return waits;
 }
