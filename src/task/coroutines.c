@@ -103,14 +103,17 @@ static void cancel_groups(struct opened *opened, int reason)
         plait__spin_release(&lock);
 }
 
-/* Groups may still be open when their tasks have ended: they have no executor from here on. */
+/* Groups may still be open when their tasks have ended: they have no executor from here on. One that finds itself not listed is
+ * gone without the lock: it is not looked at any more then. */
 static void unlist_groups(struct opened *opened)
 {
-        plait_group *group;
+        plait_group *group, *next;
 
-        for (group = opened->groups; group; group = plait__group_of(group)->next_open)
+        for (group = opened->groups; group; group = next) {
+                next = plait__group_of(group)->next_open;
                 atomic_fetch_and_explicit(&plait__group_scope(group)->group_flags, (uint8_t) ~(PLAIT__GROUP_LISTED | PLAIT__GROUP_COUNTED),
-                                          memory_order_relaxed);
+                                          memory_order_release);        /* pairs with plait__group_close() */
+        }
 }
 
 static int coroutines_close(plait_executor *self)

@@ -141,7 +141,7 @@ void plait__group_close(plait_group *group, struct plait__strand *strand)
 
         if (plait__unlikely(plait__load(&plait__interruptible) == group))
                 plait__interruptible_ended(group);
-        if (plait__unlikely(plait__load(&inner->scope.group_flags) & PLAIT__GROUP_LISTED))
+        if (plait__unlikely(plait__load_acquire(&inner->scope.group_flags) & PLAIT__GROUP_LISTED))
                 plait__coroutines_group_ends(group);
         if (!group->detached && !inner->scope.group_local)
                 plait__tree_remove(strand, group);      /* first: who cancels from outside finds the tasks by it */
